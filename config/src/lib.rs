@@ -1,0 +1,1 @@
+//! What a process is told: Go-style flags, Go durations, YAML, and the Configuration object.

@@ -1,0 +1,1 @@
+//! The custom resources of Dapr as types, and the committed YAML written from them.

@@ -1,0 +1,1 @@
+//! A real Kubernetes on this machine, built from pinned modules, without a container engine.

@@ -1,0 +1,1 @@
+//! SPIFFE IDs, trust bundles and certificate checks as plain values.

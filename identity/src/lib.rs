@@ -1,0 +1,1 @@
+//! Certificates that follow rotation: TLS for servers and clients, and the client of sentry.

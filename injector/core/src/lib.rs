@@ -1,0 +1,1 @@
+//! What the injector decides: from annotations and a pod to patch operations.

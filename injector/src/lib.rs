@@ -1,0 +1,1 @@
+//! The injector: the mutating webhook that gives annotated pods their sidecar.

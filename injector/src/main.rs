@@ -1,0 +1,3 @@
+//! The injector: the mutating webhook that gives annotated pods their sidecar.
+
+fn main() {}

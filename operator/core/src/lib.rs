@@ -1,0 +1,1 @@
+//! What the operator decides: wanted Services, and the updates each sidecar gets.

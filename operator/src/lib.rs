@@ -1,0 +1,1 @@
+//! The operator: controllers, and the resource API for sidecars.

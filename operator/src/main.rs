@@ -1,0 +1,3 @@
+//! The operator: controllers, and the resource API for sidecars.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! What placement decides: membership and dissemination rounds as a state machine.

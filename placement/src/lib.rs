@@ -1,0 +1,1 @@
+//! Placement: maps actor types to the sidecars that host them.

@@ -1,0 +1,3 @@
+//! Placement: maps actor types to the sidecars that host them.
+
+fn main() {}

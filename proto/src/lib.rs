@@ -1,0 +1,1 @@
+//! The gRPC contracts of the Dapr control plane, and the Rust generated from them.

@@ -1,0 +1,3 @@
+//! Sentry: the SPIFFE certificate authority of the control plane.
+
+fn main() {}
