@@ -1,1 +1,75 @@
-//! The custom resources of Dapr as types, and the committed YAML written from them.
+//! The custom resources of Dapr as types, and the definitions that the API server is given.
+//!
+//! Every field can be left out when an object is read, because lists come from API servers and
+//! files that never checked them; what the API server insists on is said by the definitions.
+
+pub mod common;
+pub mod component;
+pub mod configuration;
+pub mod http_endpoint;
+pub mod mcp_server;
+pub mod resiliency;
+mod resource;
+mod schema;
+pub mod subscription;
+pub mod workflow_access_policy;
+
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
+    CustomResourceConversion, CustomResourceDefinition, ServiceReference, WebhookClientConfig,
+    WebhookConversion,
+};
+
+pub use resource::GROUP;
+pub use schema::SchemaError;
+
+/// Name of the Service in front of the conversion webhook.
+pub const CONVERSION_SERVICE: &str = "dapr-webhook";
+
+/// Namespace in the committed definition; the operator replaces it by its own.
+pub const CONVERSION_NAMESPACE_PLACEHOLDER: &str = "replaceme";
+
+/// The definitions of all kinds, by name.
+///
+/// # Errors
+///
+/// If the schema of a type is one that the API server could not hold.
+pub fn definitions() -> Result<Vec<CustomResourceDefinition>, SchemaError> {
+    Ok(vec![
+        resource::definition::<component::Component>()?,
+        resource::definition::<configuration::Configuration>()?,
+        resource::definition::<http_endpoint::HttpEndpoint>()?,
+        resource::definition::<mcp_server::McpServer>()?,
+        resource::definition::<resiliency::Resiliency>()?,
+        subscriptions()?,
+        resource::definition::<workflow_access_policy::WorkflowAccessPolicy>()?,
+    ])
+}
+
+/// The only kind with two versions: both are served, the newer one is stored.
+fn subscriptions() -> Result<CustomResourceDefinition, SchemaError> {
+    let mut definition = resource::definition::<subscription::Subscription>()?;
+    let mut older = resource::version::<subscription::SubscriptionV1>()?;
+    older.storage = false;
+    definition.spec.versions.insert(0, older);
+    definition.spec.conversion = Some(conversion());
+    Ok(definition)
+}
+
+/// `v2alpha1` among the review versions is what installed charts and their checks expect.
+fn conversion() -> CustomResourceConversion {
+    CustomResourceConversion {
+        strategy: "Webhook".to_owned(),
+        webhook: Some(WebhookConversion {
+            client_config: Some(WebhookClientConfig {
+                service: Some(ServiceReference {
+                    name: CONVERSION_SERVICE.to_owned(),
+                    namespace: CONVERSION_NAMESPACE_PLACEHOLDER.to_owned(),
+                    path: Some("/convert".to_owned()),
+                    port: None,
+                }),
+                ..WebhookClientConfig::default()
+            }),
+            conversion_review_versions: vec!["v1".to_owned(), "v2alpha1".to_owned()],
+        }),
+    }
+}
