@@ -4,6 +4,7 @@
 
 pub mod args;
 pub mod duration;
+pub mod listen;
 pub mod truthy;
 pub mod yaml;
 
