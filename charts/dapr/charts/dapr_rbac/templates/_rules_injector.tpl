@@ -1,0 +1,23 @@
+{{- define "rbac.injectorClusterRules" -}}
+- apiGroups: [""]
+  resources: [serviceaccounts]
+  verbs: [get, list]
+- apiGroups: [admissionregistration.k8s.io]
+  resources: [mutatingwebhookconfigurations]
+  resourceNames: [dapr-sidecar-injector]
+  verbs: [get, list, watch, patch]
+{{- end }}
+
+{{- /* For pods that ask for pluggable components. */}}
+{{- define "rbac.injectorComponentRules" -}}
+- apiGroups: [dapr.io]
+  resources: [components]
+  verbs: [get, list]
+{{- end }}
+
+{{- /* The default Configuration says whether sidecars use mTLS. */}}
+{{- define "rbac.injectorConfigurationRules" -}}
+- apiGroups: [dapr.io]
+  resources: [configurations]
+  verbs: [get, list, watch]
+{{- end }}

@@ -1,0 +1,22 @@
+{{- /* The proof of who asks for a certificate; not to be had in a Role. */}}
+{{- define "rbac.sentryClusterRules" -}}
+- apiGroups: [authentication.k8s.io]
+  resources: [tokenreviews]
+  verbs: [create]
+{{- end }}
+
+{{- define "rbac.sentryWorkloadRules" -}}
+- apiGroups: [""]
+  resources: [pods]
+  verbs: [get, list, watch]
+- apiGroups: [dapr.io]
+  resources: [configurations]
+  verbs: [get, list, watch]
+{{- end }}
+
+{{- define "rbac.sentryBundleRules" -}}
+- apiGroups: [""]
+  resources: [secrets, configmaps]
+  resourceNames: [dapr-trust-bundle]
+  verbs: [get, list, watch, update, patch]
+{{- end }}
