@@ -1,1 +1,42 @@
-//! What the injector decides: from annotations and a pod to patch operations.
+//! What the injector decides, without doing it.
+//!
+//! ```text
+//! review bytes ─ Review ─ triage(request, callers, cluster)
+//!                           ├─ Skip    allowed as it is
+//!                           ├─ Deny    refused, with the reason and the remedy
+//!                           └─ Inject  Candidate::inject(cluster, facts, components) ─ Injection
+//! ```
+//!
+//! A pod is read through a view of the few fields that matter (`pod`) and changed by explicit
+//! patch operations (`patch`), so fields that are newer than this program survive untouched.
+//! Whatever must be looked up (trust anchors, the cluster's Configuration, Components) comes in
+//! as [`Facts`] and arguments.
+
+mod app;
+mod callers;
+mod cluster;
+mod components;
+mod glob;
+mod options;
+mod patch;
+mod pod;
+mod quantity;
+mod review;
+mod sidecar;
+mod triage;
+mod volumes;
+mod warning;
+
+#[cfg(test)]
+mod testing;
+
+pub use callers::{Account, Callers, PatternError};
+pub use cluster::{Actors, Cluster, Facts, PullPolicy, SecurityDefaults};
+pub use components::Component;
+pub use glob::{Glob, GlobError};
+pub use patch::Injection;
+pub use pod::Toleration;
+pub use quantity::{Quantity, QuantityError};
+pub use review::{GroupVersionKind, Request, Response, Review, ReviewError, UserInfo};
+pub use triage::{Candidate, Denial, Skip, Triage, Verdict, triage};
+pub use warning::Warning;

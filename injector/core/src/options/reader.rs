@@ -1,0 +1,148 @@
+//! How annotation values are read.
+
+use std::{collections::BTreeMap, ops::RangeInclusive};
+
+use config::{GoDuration, truthy};
+
+use crate::{Quantity, Warning, triage::is_known_false};
+
+/// Reads typed values from annotations and keeps a warning for each value it can't use.
+pub(super) struct Reader<'a> {
+    annotations: &'a BTreeMap<String, String>,
+    warnings: Vec<Warning>,
+}
+
+/// Port numbers; 0 means "none" or "any".
+const PORTS: RangeInclusive<i32> = 0..=65535;
+
+// === impl Reader ===
+
+impl<'a> Reader<'a> {
+    pub(super) const fn new(annotations: &'a BTreeMap<String, String>) -> Self {
+        Self {
+            annotations,
+            warnings: Vec::new(),
+        }
+    }
+
+    pub(super) fn into_warnings(self) -> Vec<Warning> {
+        self.warnings
+    }
+
+    pub(super) fn warn(&mut self, key: &str, value: &str, problem: &str, remedy: &str) {
+        self.warnings
+            .push(Warning::annotation(key, value, problem, remedy));
+    }
+
+    pub(super) fn raw(&self, key: &str) -> Option<&'a str> {
+        self.annotations.get(key).map(String::as_str)
+    }
+
+    /// A boolean; every spelling that is not known counts as false.
+    pub(super) fn flag(&mut self, key: &str, default: bool) -> bool {
+        self.optional_flag(key).unwrap_or(default)
+    }
+
+    pub(super) fn optional_flag(&mut self, key: &str) -> Option<bool> {
+        let value = self.raw(key)?;
+        if !truthy(value) && !is_known_false(value) {
+            self.warn(
+                key,
+                value,
+                "is read as false",
+                "write \"true\" or \"false\"",
+            );
+        }
+        Some(truthy(value))
+    }
+
+    /// A whole number; what is none leaves the default.
+    pub(super) fn integer(&mut self, key: &str, default: i32) -> i32 {
+        self.optional_integer(key).unwrap_or(default)
+    }
+
+    pub(super) fn optional_integer<N: TryFrom<i64>>(&mut self, key: &str) -> Option<N> {
+        let value = self.raw(key)?;
+        let number = value
+            .parse()
+            .ok()
+            .and_then(|number: i64| N::try_from(number).ok());
+        if number.is_none() {
+            let remedy = "write a whole number such as \"3000\", or remove the annotation";
+            self.warn(
+                key,
+                value,
+                "is not a whole number in range and was ignored",
+                remedy,
+            );
+        }
+        number
+    }
+
+    /// A port. One that can't exist is kept, and then refused by whoever has to open it.
+    pub(super) fn port(&mut self, key: &str, default: i32) -> i32 {
+        let port = self.integer(key, default);
+        if !PORTS.contains(&port) {
+            self.warn(
+                key,
+                &port.to_string(),
+                "is not a port",
+                "write a number up to 65535",
+            );
+        }
+        port
+    }
+
+    /// A text; an empty value replaces the default too.
+    pub(super) fn text(&self, key: &str, default: &str) -> String {
+        self.raw(key).unwrap_or(default).to_owned()
+    }
+
+    pub(super) fn optional_text(&self, key: &str) -> Option<String> {
+        self.raw(key).map(str::to_owned)
+    }
+
+    /// An address without the quotes and spaces that are often left around it.
+    pub(super) fn optional_address(&self, key: &str) -> Option<String> {
+        self.raw(key)
+            .map(|value| value.trim_matches(['"', '\'']).trim().to_owned())
+    }
+
+    /// A text that daprd takes for a duration; handed on as it is.
+    pub(super) fn optional_duration(&mut self, key: &str) -> Option<String> {
+        let value = self.raw(key)?;
+        if value.parse::<GoDuration>().is_err() {
+            self.refused(key, value, "a duration", "write one such as \"30s\"");
+        }
+        Some(value.to_owned())
+    }
+
+    /// A text that daprd takes for a size; handed on as it is.
+    pub(super) fn size(&mut self, key: &str) -> String {
+        let value = self.raw(key).unwrap_or_default();
+        if !value.is_empty() && value.parse::<Quantity>().is_err() {
+            self.refused(key, value, "a size", "write one such as \"4Mi\"");
+        }
+        value.to_owned()
+    }
+
+    /// A text of which daprd knows only some, in any case; handed on as it is.
+    pub(super) fn choice(&mut self, key: &str, default: &str, known: &[&str]) -> String {
+        let value = self.raw(key).unwrap_or(default);
+        if !known.contains(&value.to_ascii_lowercase().as_str()) {
+            let named: Vec<_> = known
+                .iter()
+                .copied()
+                .filter(|known| !known.is_empty())
+                .collect();
+            let remedy = format!("write one of {}", named.join(", "));
+            self.refused(key, value, "a value daprd knows", &remedy);
+        }
+        value.to_owned()
+    }
+
+    fn refused(&mut self, key: &str, value: &str, what: &str, remedy: &str) {
+        let problem = format!("is not {what}, and the sidecar will not start with it");
+        self.warn(key, value, &problem, remedy);
+    }
+}

@@ -1,0 +1,279 @@
+//! From a candidate to patch operations, in a stable order (Dapr: `pkg/injector/patcher`).
+
+use json_patch::{AddOperation, Patch, PatchOperation, jsonptr::PointerBuf};
+use k8s_openapi::api::core::v1::{Volume, VolumeMount};
+use serde::Serialize;
+
+use crate::{
+    Candidate, Cluster, Component, Facts, Warning, app,
+    components::{self, ComponentContainer, SOCKETS_FOLDER},
+    options::plain,
+    pod::{Container, DAPRD},
+    sidecar::{PodSecurity, Sidecar},
+    volumes::{self, Volumes},
+};
+
+/// A patch, and what to tell the user about it.
+#[derive(Debug)]
+pub struct Injection {
+    /// Additions only; nothing that the pod has is changed.
+    pub patch: Patch,
+    /// Values that could not be used.
+    pub warnings: Vec<Warning>,
+}
+
+/// Additions in the making.
+#[derive(Debug, Default)]
+pub(crate) struct Operations(Vec<PatchOperation>);
+
+// === impl Operations ===
+
+impl Operations {
+    pub(crate) fn add(
+        &mut self,
+        path: &[&str],
+        value: impl Serialize,
+    ) -> Result<(), serde_json::Error> {
+        let (path, value) = (
+            PointerBuf::from_tokens(path.iter().copied()),
+            serde_json::to_value(value)?,
+        );
+        self.0
+            .push(PatchOperation::Add(AddOperation { path, value }));
+        Ok(())
+    }
+
+    /// Adds those `wanted` that the pod lacks; the first ones of a pod make the list.
+    fn add_volumes(
+        &mut self,
+        volumes: &mut Volumes,
+        wanted: Vec<Volume>,
+    ) -> Result<(), serde_json::Error> {
+        let first = volumes.is_empty();
+        let new: Vec<_> = wanted
+            .into_iter()
+            .filter_map(|one| volumes.claim(one))
+            .collect();
+        if first && !new.is_empty() {
+            return self.add(&["spec", "volumes"], new);
+        }
+        new.iter()
+            .try_for_each(|volume| self.add(&["spec", "volumes", "-"], volume))
+    }
+}
+
+// === impl Candidate ===
+
+impl Candidate {
+    /// The patch that gives the pod its sidecar. `components` are those of the pod's namespace,
+    /// and only needed if [`wants_components`](Self::wants_components).
+    ///
+    /// # Errors
+    /// A part of the patch can't be written as JSON.
+    pub fn inject(
+        mut self,
+        cluster: &Cluster,
+        facts: &Facts,
+        components: &[Component],
+    ) -> Result<Injection, serde_json::Error> {
+        let containers = self.component_containers(components);
+        let sockets = self.sockets(!containers.is_empty());
+        let mounts = self.mounts(facts, sockets.as_ref());
+        let mut volumes = Volumes::of(&self.pod);
+        let mut operations = Operations::default();
+        self.add_parents(&mut operations)?;
+        operations.add_volumes(&mut volumes, self.volumes(cluster, facts))?;
+        self.add_daprd(&mut operations, cluster, facts, mounts, sockets.as_ref())?;
+        self.add_labels(&mut operations)?;
+        self.add_to_apps(&mut operations)?;
+        if let Some(mount) = sockets {
+            operations.add_volumes(&mut volumes, vec![volumes::empty(volumes::COMPONENTS)])?;
+            self.add_to_declared(&mut operations, &mount)?;
+            add_containers(&mut operations, &mut volumes, containers, &mount)?;
+        }
+        Ok(Injection {
+            patch: Patch(operations.0),
+            warnings: self.warnings,
+        })
+    }
+
+    /// What later operations append to, where the pod lacks it.
+    fn add_parents(&self, operations: &mut Operations) -> Result<(), serde_json::Error> {
+        if self.pod.spec.containers.is_empty() {
+            operations.add(&["spec", "containers"], [(); 0])?;
+        }
+        if self.pod.metadata.labels.is_empty() {
+            operations.add(&["metadata", "labels"], serde_json::Map::new())?;
+        }
+        Ok(())
+    }
+
+    fn volumes(&self, cluster: &Cluster, facts: &Facts) -> Vec<Volume> {
+        let has_socket = !self.options.container.socket_path.is_empty();
+        let socket = has_socket.then(volumes::socket);
+        let token = facts
+            .identity_token
+            .then(|| volumes::token(cluster.sentry_id()));
+        socket.into_iter().chain(token).collect()
+    }
+
+    fn add_daprd(
+        &self,
+        operations: &mut Operations,
+        cluster: &Cluster,
+        facts: &Facts,
+        mounts: Vec<VolumeMount>,
+        sockets: Option<&VolumeMount>,
+    ) -> Result<(), serde_json::Error> {
+        let sidecar = Sidecar {
+            cluster,
+            facts,
+            options: &self.options,
+            app_id: &self.app_id,
+            namespace: &self.namespace,
+            mounts,
+            sockets_folder: sockets.map(|mount| mount.mount_path.as_str()),
+            ignore_entrypoint: self.pod.tolerates_any(&cluster.entrypoint_tolerations),
+            security: PodSecurity {
+                windows: self.pod.is_windows(),
+                has_seccomp_profile: self.pod.has_seccomp_profile(),
+            },
+        };
+        let native = self.options.container.native;
+        if native && self.pod.spec.init_containers.is_empty() {
+            operations.add(&["spec", "initContainers"], [(); 0])?;
+        }
+        let list = if native {
+            "initContainers"
+        } else {
+            "containers"
+        };
+        operations.add(&["spec", list, "-"], sidecar.container())
+    }
+
+    fn add_labels(&self, operations: &mut Operations) -> Result<(), serde_json::Error> {
+        let metrics = self.options.listen.metrics.to_string();
+        let labels = [
+            ("dapr.io/sidecar-injected", "true"),
+            ("dapr.io/app-id", &self.app_id),
+            ("dapr.io/metrics-enabled", &metrics),
+        ];
+        labels
+            .iter()
+            .try_for_each(|(label, value)| operations.add(&["metadata", "labels", label], value))
+    }
+
+    fn add_to_apps(&self, operations: &mut Operations) -> Result<(), serde_json::Error> {
+        let variables = app::variables(&self.options);
+        for (index, container) in self.containers(false) {
+            app::add_variables(operations, index, container, &variables)?;
+        }
+        let path = &self.options.container.socket_path;
+        if path.is_empty() {
+            return Ok(());
+        }
+        let mount = volumes::mount(volumes::SOCKET, path);
+        self.containers(false)
+            .try_for_each(|(index, container)| app::add_mount(operations, index, container, &mount))
+    }
+
+    fn add_to_declared(
+        &self,
+        operations: &mut Operations,
+        mount: &VolumeMount,
+    ) -> Result<(), serde_json::Error> {
+        let variable = [plain(SOCKETS_FOLDER, mount.mount_path.as_str())];
+        for (index, container) in self.containers(true) {
+            app::add_variables(operations, index, container, &variable)?;
+            app::add_mount(operations, index, container, mount)?;
+        }
+        Ok(())
+    }
+
+    /// The pod's containers that are declared as components, or those that are not.
+    fn containers(&self, declared: bool) -> impl Iterator<Item = (usize, &Container)> {
+        let names = &self.options.components.declared;
+        let containers = self.pod.spec.containers.iter().enumerate();
+        containers.filter(move |(_, container)| names.contains(&container.name) == declared)
+    }
+
+    fn component_containers(&mut self, components: &[Component]) -> Vec<ComponentContainer> {
+        let spec = &self.pod.spec;
+        let own = spec
+            .containers
+            .iter()
+            .map(|container| container.name.as_str());
+        let init = spec
+            .init_containers
+            .iter()
+            .map(|container| container.name.as_str());
+        let taken: Vec<&str> = own.chain(init).chain([DAPRD]).collect();
+        components::containers(components, &self.app_id, &taken, &mut self.warnings)
+    }
+
+    /// The mount of the component sockets, if the pod has components of either kind.
+    fn sockets(&self, injected: bool) -> Option<VolumeMount> {
+        let any = injected || self.containers(true).next().is_some();
+        any.then(|| volumes::mount(volumes::COMPONENTS, &self.options.components.folder))
+    }
+
+    /// daprd's mounts; an annotated one whose volume the pod lacks is left out.
+    fn mounts(&mut self, facts: &Facts, sockets: Option<&VolumeMount>) -> Vec<VolumeMount> {
+        let container = &self.options.container;
+        let mut mounts = Vec::new();
+        for wanted in &container.mounts {
+            if self.pod.has_volume(&wanted.volume) {
+                mounts.push(volumes::annotated_mount(wanted));
+            } else {
+                self.warnings
+                    .push(volume_missing(&wanted.volume, wanted.read_only));
+            }
+        }
+        if !container.socket_path.is_empty() {
+            mounts.push(volumes::mount(volumes::SOCKET, volumes::SOCKET_PATH));
+        }
+        mounts.extend(facts.identity_token.then(volumes::token_mount));
+        mounts.extend(sockets.cloned());
+        mounts
+    }
+}
+
+fn volume_missing(volume: &str, read_only: bool) -> Warning {
+    let key = if read_only {
+        "dapr.io/volume-mounts"
+    } else {
+        "dapr.io/volume-mounts-rw"
+    };
+    let remedy = "add it to spec.volumes, or remove it from the annotation";
+    Warning::annotation(
+        key,
+        volume,
+        "is no volume of the pod and was not mounted",
+        remedy,
+    )
+}
+
+/// Adds injected component containers, with an empty volume for each that they mount and the pod
+/// lacks.
+fn add_containers(
+    operations: &mut Operations,
+    volumes: &mut Volumes,
+    containers: Vec<ComponentContainer>,
+    mount: &VolumeMount,
+) -> Result<(), serde_json::Error> {
+    let variable = plain(SOCKETS_FOLDER, mount.mount_path.as_str());
+    for container in containers {
+        let wanted = container
+            .volumes()
+            .iter()
+            .map(|name| volumes::empty(name))
+            .collect();
+        operations.add_volumes(volumes, wanted)?;
+        let container = container.with_sockets(&variable, mount)?;
+        operations.add(&["spec", "containers", "-"], container)?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,113 @@
+//! Settings and pods for this crate's tests.
+
+use serde_json::{Value, json};
+
+use crate::{
+    Actors, Callers, Cluster, Component, Facts, PullPolicy, Request, SecurityDefaults, Triage,
+    Verdict, Warning, triage,
+};
+
+/// The settings of the example in the original's documentation, with everything off that is off
+/// unless asked for.
+pub(crate) fn cluster() -> Cluster {
+    Cluster {
+        image: "daprd:test".into(),
+        pull_policy: PullPolicy::Always,
+        namespace: "dapr-system".into(),
+        domain: "cluster.local".into(),
+        trust_domain: "cluster.local".into(),
+        actors: Some(Actors::Placement("placement:50005".into())),
+        reminders: None,
+        scheduler: true,
+        host_ip: false,
+        native_sidecar: false,
+        entrypoint_tolerations: Vec::new(),
+        sockets_folder: "/sockets".into(),
+        security: SecurityDefaults {
+            run_as_non_root: true,
+            read_only_root: true,
+            drop_all_capabilities: false,
+            runtime_seccomp: false,
+            run_as_user: None,
+            run_as_group: None,
+        },
+    }
+}
+
+pub(crate) fn facts() -> Facts {
+    Facts {
+        trust_anchors: "PEM\n".into(),
+        mtls: true,
+        identity_token: false,
+    }
+}
+
+/// An enabled pod with app-id `app1`, one container, and these annotations besides.
+pub(crate) fn pod(annotations: &[(&str, &str)]) -> Value {
+    let mut pod = json!({
+        "metadata": {"name": "p1", "labels": {"l": "1"},
+            "annotations": {"dapr.io/enabled": "true", "dapr.io/app-id": "app1"}},
+        "spec": {"containers": [{"name": "main", "image": "app"}]},
+    });
+    for (key, value) in annotations {
+        pod["metadata"]["annotations"][format!("dapr.io/{key}")] = json!(value);
+    }
+    pod
+}
+
+/// Triages `object` for a caller in `groups`.
+pub(crate) fn triaged(object: &Value, groups: &[&str], cluster: &Cluster) -> Triage {
+    let request = json!({"uid": "u", "kind": {"kind": "Pod"}, "namespace": "default",
+        "userInfo": {"username": "someone", "groups": groups}, "object": object});
+    let request = request.to_string();
+    let request: Request<'_> = serde_json::from_str(&request).unwrap();
+    triage(&request, &Callers::new("", "").unwrap(), cluster)
+}
+
+pub(crate) struct Injected {
+    pub(crate) pod: Value,
+    pub(crate) patch: Value,
+    pub(crate) warnings: Vec<Warning>,
+}
+
+/// Injects `object` and applies the patch.
+pub(crate) fn injected(
+    object: &Value,
+    cluster: &Cluster,
+    facts: &Facts,
+    components: &[Component],
+) -> Injected {
+    let triage = triaged(object, &["system:masters"], cluster);
+    let Verdict::Inject(candidate) = triage.verdict else {
+        unreachable!("{triage:?}")
+    };
+    let injection = candidate.inject(cluster, facts, components).unwrap();
+    let mut pod = object.clone();
+    json_patch::patch(&mut pod, &injection.patch).unwrap();
+    let patch = serde_json::to_value(&injection.patch).unwrap();
+    Injected {
+        pod,
+        patch,
+        warnings: injection.warnings,
+    }
+}
+
+impl Injected {
+    /// The container `name`.
+    pub(crate) fn container(&self, name: &str) -> &Value {
+        let containers = self.pod["spec"]["containers"].as_array().unwrap();
+        containers
+            .iter()
+            .find(|container| container["name"] == name)
+            .unwrap()
+    }
+
+    /// daprd's arguments in one line.
+    pub(crate) fn args(&self) -> String {
+        let args = self.container("daprd")["args"].as_array().unwrap();
+        args.iter()
+            .map(|arg| arg.as_str().unwrap())
+            .collect::<Vec<_>>()
+            .join(" ")
+    }
+}

@@ -1,0 +1,224 @@
+//! The order in which a review is decided (Dapr: `pkg/injector/service/handler.go`, `pod_patch.go`).
+
+use config::truthy;
+use serde_json::value::RawValue;
+
+use crate::{
+    Callers, Cluster, Request, UserInfo, Warning,
+    options::Options,
+    pod::{Head, Metadata, Pod},
+    warning::quoted,
+};
+
+const ENABLED: &str = "dapr.io/enabled";
+const APP_ID: &str = "dapr.io/app-id";
+/// A label of 63 characters less the `-dapr` of the app's service.
+const LONGEST_APP_ID: usize = 58;
+
+/// A decided review.
+#[derive(Debug)]
+pub struct Triage {
+    /// The app-id as annotated, else the pod's name; for metrics, empty if neither is known.
+    pub app_id: String,
+    /// What to do.
+    pub verdict: Verdict,
+}
+
+/// What to do with a pod.
+#[derive(Debug)]
+pub enum Verdict {
+    /// Allow it as it is.
+    Skip(Skip, Vec<Warning>),
+    /// Refuse it.
+    Deny(Denial),
+    /// Give it a sidecar.
+    Inject(Box<Candidate>),
+}
+
+/// Why a pod is left as it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Skip {
+    /// The object is no pod.
+    #[error("the object is not a Pod")]
+    NotAPod,
+    /// The pod doesn't ask for a sidecar.
+    #[error("the pod does not ask for a sidecar")]
+    NotEnabled,
+    /// The caller may not ask for one.
+    #[error("the caller is not allowed to have pods injected")]
+    Unauthorized,
+    /// The pod has its sidecar.
+    #[error("the pod has its sidecar already")]
+    Injected,
+}
+
+/// Why a pod is refused. The text is shown to the user.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Denial {
+    /// The object can't be read.
+    #[error("the pod could not be unmarshalled: {0}")]
+    Object(serde_json::Error),
+    /// Neither annotation nor pod name gives an app-id.
+    #[error("{APP_ID} is missing, and the pod has no name yet to take its place; set {APP_ID}")]
+    NoAppId,
+    /// The app-id makes no service name.
+    #[error(
+        "{APP_ID}: {} is not valid: its service would be named {}, which must consist of lower \
+         case letters, digits and '-', and begin and end with a letter or digit; change {APP_ID}",
+        quoted(.0), quoted(&format!("{}-dapr", .0))
+    )]
+    AppId(String),
+    /// The app-id is too long.
+    #[error("{APP_ID}: {} is not valid: it has {} characters, and {LONGEST_APP_ID} are the most; \
+             change {APP_ID}", quoted(.0), .0.len())]
+    LongAppId(String),
+    /// The Components of the pod's namespace can't be listed.
+    #[error("the components to be injected could not be listed: {0}")]
+    Components(String),
+}
+
+/// A pod that gets its sidecar.
+#[derive(Debug)]
+pub struct Candidate {
+    pub(crate) pod: Pod,
+    pub(crate) namespace: String,
+    pub(crate) app_id: String,
+    pub(crate) options: Options,
+    pub(crate) warnings: Vec<Warning>,
+}
+
+/// Decides a review as far as the review itself goes.
+pub fn triage(request: &Request<'_>, callers: &Callers, cluster: &Cluster) -> Triage {
+    if request.kind.kind != "Pod" {
+        return Triage::skip(String::new(), Skip::NotAPod, Vec::new());
+    }
+    let head = Head::read(request.object);
+    let app_id = head
+        .as_ref()
+        .map(|head| app_id(&head.metadata).to_owned())
+        .unwrap_or_default();
+    // An object that can't be read passes on: whoever may ask for a sidecar is told the reason.
+    if let Some(head) = head.filter(|head| !is_enabled(&head.metadata)) {
+        return Triage::skip(app_id, Skip::NotEnabled, almost_enabled(&head.metadata));
+    }
+    if !callers.admit(&request.user_info) {
+        return Triage::skip(
+            app_id,
+            Skip::Unauthorized,
+            vec![unauthorized(&request.user_info)],
+        );
+    }
+    let verdict = verdict(request.object, &request.namespace, cluster);
+    Triage { app_id, verdict }
+}
+
+fn verdict(object: Option<&RawValue>, namespace: &str, cluster: &Cluster) -> Verdict {
+    let pod = match Pod::read(object) {
+        Ok(pod) => pod,
+        Err(error) => return Verdict::Deny(Denial::Object(error)),
+    };
+    if pod.is_injected() {
+        return Verdict::Skip(Skip::Injected, Vec::new());
+    }
+    match Candidate::new(pod, namespace, cluster) {
+        Ok(candidate) => Verdict::Inject(Box::new(candidate)),
+        Err(denial) => Verdict::Deny(denial),
+    }
+}
+
+fn is_enabled(metadata: &Metadata) -> bool {
+    metadata
+        .annotations
+        .get(ENABLED)
+        .is_some_and(|value| value.eq_ignore_ascii_case("true"))
+}
+
+/// A pod with `dapr.io/enabled: "yes"` never gets a sidecar: its author should hear of it.
+fn almost_enabled(metadata: &Metadata) -> Vec<Warning> {
+    let meant = |value: &&String| truthy(value) || !is_known_false(value);
+    let value = metadata.annotations.get(ENABLED).filter(meant);
+    let warning = |value: &String| {
+        let problem = "is not \"true\", so the pod gets no sidecar";
+        Warning::annotation(ENABLED, value, problem, "write \"true\" or \"false\"")
+    };
+    value.map(warning).into_iter().collect()
+}
+
+/// Whether `value` is a usual spelling of "false".
+pub(crate) fn is_known_false(value: &str) -> bool {
+    let value = value.trim().to_ascii_lowercase();
+    matches!(
+        value.as_str(),
+        "" | "n" | "no" | "false" | "f" | "off" | "0"
+    )
+}
+
+fn unauthorized(user: &UserInfo) -> Warning {
+    Warning::new(format!(
+        "the pod gets no sidecar: {} is not allowed to have pods injected; create it through a \
+         Deployment or another controller, or list the account as namespace:name in \
+         ALLOWED_SERVICE_ACCOUNTS of the injector",
+        quoted(&user.username)
+    ))
+}
+
+/// The annotation, or the pod's name where that is absent or empty.
+fn app_id(metadata: &Metadata) -> &str {
+    let annotated = metadata.annotations.get(APP_ID).filter(|id| !id.is_empty());
+    annotated.unwrap_or(&metadata.name)
+}
+
+fn checked_app_id(metadata: &Metadata) -> Result<String, Denial> {
+    let id = app_id(metadata).to_owned();
+    let edge = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+    match id.as_str() {
+        "" => Err(Denial::NoAppId),
+        long if long.len() > LONGEST_APP_ID => Err(Denial::LongAppId(id)),
+        odd if !odd.starts_with(edge) || odd.contains(|c| !edge(c) && c != '-') => {
+            Err(Denial::AppId(id))
+        }
+        _ => Ok(id),
+    }
+}
+
+// === impl Triage ===
+
+impl Triage {
+    const fn skip(app_id: String, skip: Skip, warnings: Vec<Warning>) -> Self {
+        Self {
+            app_id,
+            verdict: Verdict::Skip(skip, warnings),
+        }
+    }
+}
+
+// === impl Candidate ===
+
+impl Candidate {
+    fn new(pod: Pod, namespace: &str, cluster: &Cluster) -> Result<Self, Denial> {
+        let app_id = checked_app_id(&pod.metadata)?;
+        let (options, warnings) = Options::read(&pod.metadata.annotations, cluster);
+        Ok(Self {
+            pod,
+            namespace: namespace.to_owned(),
+            app_id,
+            options,
+            warnings,
+        })
+    }
+
+    /// Whether the Components of the pod's namespace are needed to inject it.
+    pub fn wants_components(&self) -> bool {
+        self.options.components.inject
+    }
+
+    /// Namespace of the pod.
+    pub fn namespace(&self) -> &str {
+        &self.namespace
+    }
+}
+
+#[cfg(test)]
+mod tests;
