@@ -1,0 +1,69 @@
+use crate::command::output;
+use anyhow::{Result, ensure};
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+/// Socket paths end at 108 bytes, and the kubelet's are about 50 below the checkout.
+const LONGEST_STATE: usize = 55;
+
+/// The controllers that a kubelet asks for (cgroup v1 only; v2 has them all in one place).
+const CONTROLLERS: [&str; 4] = ["cpu", "cpuset", "memory", "pids"];
+
+/// Checks what can't be installed, so that a missing need is named before any work is done.
+pub(crate) fn check(state: &Path) -> Result<()> {
+    ensure!(
+        rustix::process::geteuid().is_root(),
+        "the local cluster needs root (it makes network namespaces, cgroups and mounts): \
+         run the same command as root"
+    );
+    ensure!(
+        state.as_os_str().len() <= LONGEST_STATE,
+        "the folder {} is too long a name for the kubelet's sockets: \
+         move the checkout to a path at least {} characters shorter",
+        state.display(),
+        state.as_os_str().len() - LONGEST_STATE
+    );
+    cgroups()?;
+    kernel()
+}
+
+fn cgroups() -> Result<()> {
+    let root = Path::new("/sys/fs/cgroup");
+    let v2 = root.join("cgroup.controllers").exists();
+    for controller in CONTROLLERS {
+        ensure!(
+            v2 || root.join(controller).is_dir(),
+            "the cgroup controller {controller} is not mounted below {}: pods need it",
+            root.display()
+        );
+    }
+    Ok(())
+}
+
+fn kernel() -> Result<()> {
+    ensure!(
+        output(Command::new("unshare").args(["--net", "true"])).is_ok(),
+        "no network namespace can be made here: pods need one each \
+         (in a container, it must be privileged)"
+    );
+    ensure!(
+        loaded("overlay", overlay_known),
+        "the kernel has no overlayfs: containerd needs it for images"
+    );
+    ensure!(
+        loaded("br_netfilter", || Path::new("/proc/sys/net/bridge")
+            .exists()),
+        "the kernel has no br_netfilter: Services would not work between pods of one node"
+    );
+    Ok(())
+}
+
+fn overlay_known() -> bool {
+    fs::read_to_string("/proc/filesystems").is_ok_and(|list| list.contains("\toverlay"))
+}
+
+/// Built in, loaded already, or loaded now.
+fn loaded(module: &str, known: impl Fn() -> bool) -> bool {
+    known() || (output(Command::new("modprobe").arg(module)).is_ok() && known())
+}
