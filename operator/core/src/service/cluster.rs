@@ -1,0 +1,313 @@
+//! All workloads and Services, and what to do about each Service.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use k8s_openapi::api::core::v1::{Service, ServicePort};
+
+use super::wanted::{InvalidAppId, Settings, wanted};
+use super::workload::{Workload, WorkloadKey, WorkloadKind};
+use crate::assignment::{APP_ID, ENABLED};
+
+/// Which Service.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Key {
+    /// Its namespace.
+    pub namespace: Box<str>,
+    /// Its name.
+    pub name: Box<str>,
+}
+
+/// What to do about a Service.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Action {
+    /// It is as it should be, or none of our business.
+    Leave,
+    /// Make it so.
+    Apply {
+        /// As it should be.
+        service: Box<Service>,
+        /// Whether it was seen; what was not seen might belong to someone else.
+        exists: bool,
+    },
+    /// Nobody wants it any more, and its owner will not take it along.
+    Delete {
+        /// Identity of the Service, so that a newer one of the same name is spared.
+        uid: String,
+        /// Its app ID.
+        app_id: String,
+    },
+}
+
+/// All workloads and Services.
+#[derive(Debug)]
+pub struct Cluster {
+    settings: Settings,
+    workloads: BTreeMap<WorkloadKey, Workload>,
+    claims: BTreeMap<Key, BTreeSet<WorkloadKey>>,
+    services: BTreeMap<Key, Service>,
+    applied: BTreeMap<Key, Service>,
+}
+
+/// Whether a Service was made by an operator, this one or the original.
+pub fn is_ours(service: &Service) -> bool {
+    let metadata = &service.metadata;
+    let has = |map: &Option<BTreeMap<String, String>>, key: &str| {
+        map.as_ref().is_some_and(|map| map.contains_key(key))
+    };
+    has(&metadata.labels, ENABLED) && has(&metadata.annotations, APP_ID)
+}
+
+// === impl Key ===
+
+impl Key {
+    /// The key of a Service; none if it has no name or namespace.
+    pub fn of(service: &Service) -> Option<Self> {
+        let metadata = &service.metadata;
+        Some(Self {
+            namespace: metadata.namespace.as_deref()?.into(),
+            name: metadata.name.as_deref()?.into(),
+        })
+    }
+}
+
+// === impl Cluster ===
+
+impl Cluster {
+    /// Nothing is known yet.
+    pub fn new(settings: Settings) -> Self {
+        Self {
+            settings,
+            workloads: BTreeMap::new(),
+            claims: BTreeMap::new(),
+            services: BTreeMap::new(),
+            applied: BTreeMap::new(),
+        }
+    }
+
+    /// Replaces the workloads of a kind. Answers which Services need a look.
+    ///
+    /// # Errors
+    ///
+    /// One for each workload whose app ID cannot be used; the others are taken in all the same.
+    pub fn reset_workloads(
+        &mut self,
+        kind: WorkloadKind,
+        workloads: Vec<Workload>,
+    ) -> (BTreeSet<Key>, Vec<InvalidAppId>) {
+        let before = self
+            .workloads
+            .keys()
+            .filter(|key| key.kind == kind)
+            .cloned();
+        let present: BTreeSet<&WorkloadKey> = workloads.iter().map(Workload::key).collect();
+        let gone: Vec<WorkloadKey> = before.filter(|key| !present.contains(key)).collect();
+        let mut look: BTreeSet<Key> = gone
+            .iter()
+            .flat_map(|key| self.delete_workload(key))
+            .collect();
+        let mut invalid = Vec::new();
+        for workload in workloads {
+            let (keys, error) = self.apply_workload(workload);
+            look.extend(keys);
+            invalid.extend(error);
+        }
+        (look, invalid)
+    }
+
+    /// Adds or replaces a workload. Answers which Services need a look, and what is wrong with
+    /// its app ID, if it is.
+    pub fn apply_workload(&mut self, workload: Workload) -> (BTreeSet<Key>, Option<InvalidAppId>) {
+        let key = workload.key.clone();
+        let mut look = self.delete_workload(&key);
+        let (claim, invalid) = match wanted(&workload, self.settings) {
+            Ok(service) => (service.as_ref().and_then(Key::of), None),
+            Err(error) => (None, Some(error)),
+        };
+        if let Some(claim) = claim {
+            self.claims
+                .entry(claim.clone())
+                .or_default()
+                .insert(key.clone());
+            look.insert(claim);
+        }
+        look.extend(self.owned_by(&workload.uid, &workload.key.namespace));
+        self.workloads.insert(key, workload);
+        (look, invalid)
+    }
+
+    /// Removes a workload. Answers which Services need a look.
+    pub fn delete_workload(&mut self, key: &WorkloadKey) -> BTreeSet<Key> {
+        let Some(workload) = self.workloads.remove(key) else {
+            return BTreeSet::new();
+        };
+        let service = wanted(&workload, self.settings).ok().flatten();
+        let Some(claim) = service.as_ref().and_then(Key::of) else {
+            return BTreeSet::new();
+        };
+        if let Some(claimants) = self.claims.get_mut(&claim) {
+            claimants.remove(key);
+            if claimants.is_empty() {
+                self.claims.remove(&claim);
+            }
+        }
+        BTreeSet::from([claim])
+    }
+
+    /// Replaces the Services. Answers which need a look.
+    pub fn reset_services(&mut self, services: Vec<Service>) -> BTreeSet<Key> {
+        let mut look: BTreeSet<Key> = std::mem::take(&mut self.services).into_keys().collect();
+        look.extend(
+            services
+                .into_iter()
+                .filter_map(|service| self.apply_service(service)),
+        );
+        look
+    }
+
+    /// Adds or replaces a Service. Answers its key.
+    pub fn apply_service(&mut self, mut service: Service) -> Option<Key> {
+        service.metadata.managed_fields = None;
+        service.status = None;
+        let key = Key::of(&service)?;
+        self.services.insert(key.clone(), service);
+        Some(key)
+    }
+
+    /// Removes a Service. Answers its key.
+    pub fn delete_service(&mut self, service: &Service) -> Option<Key> {
+        let key = Key::of(service)?;
+        self.services.remove(&key);
+        self.applied.remove(&key);
+        Some(key)
+    }
+
+    /// Remembers what was applied, so that it is not applied again without need.
+    pub fn applied(&mut self, key: Key, service: Service) {
+        self.applied.insert(key, service);
+    }
+
+    /// What to do about a Service.
+    pub fn decide(&self, key: &Key) -> Action {
+        let existing = self.services.get(key);
+        match (self.wanted(key, existing), existing) {
+            (Some(service), existing) => self.apply(key, service, existing),
+            (None, Some(existing)) => self.abandon(existing),
+            (None, None) => Action::Leave,
+        }
+    }
+
+    fn apply(&self, key: &Key, service: Service, existing: Option<&Service>) -> Action {
+        let applied = self
+            .applied
+            .get(key)
+            .is_some_and(|applied| *applied == service);
+        match existing {
+            Some(existing) if !is_ours(existing) => Action::Leave,
+            Some(existing) if applied && holds(existing, &service) => Action::Leave,
+            existing => Action::Apply {
+                service: Box::new(service),
+                exists: existing.is_some(),
+            },
+        }
+    }
+
+    /// Deletes a Service only on evidence: its owner is there and wants it no more. If the owner
+    /// is gone, the garbage collector is the one to act.
+    fn abandon(&self, existing: &Service) -> Action {
+        let owner = controller(existing);
+        let namespace = existing.metadata.namespace.as_deref();
+        let known = self.workloads.values().any(|workload| {
+            Some(&*workload.uid) == owner && Some(&*workload.key.namespace) == namespace
+        });
+        match (&existing.metadata.uid, &existing.metadata.annotations) {
+            (Some(uid), Some(annotations)) if known && is_ours(existing) => Action::Delete {
+                uid: uid.clone(),
+                app_id: annotations.get(APP_ID).cloned().unwrap_or_default(),
+            },
+            _ => Action::Leave,
+        }
+    }
+
+    /// The Service as its owner wants it. Of several workloads with the same app ID, the one that
+    /// has the Service keeps it; else the oldest gets it. So they never fight over it.
+    fn wanted(&self, key: &Key, existing: Option<&Service>) -> Option<Service> {
+        let claimants = self.claims.get(key)?;
+        let claimants = claimants.iter().filter_map(|key| self.workloads.get(key));
+        let owner = existing.and_then(controller);
+        let chosen = claimants.min_by_key(|workload| {
+            (
+                Some(&*workload.uid) != owner,
+                &workload.created,
+                &workload.uid,
+            )
+        })?;
+        wanted(chosen, self.settings).ok().flatten()
+    }
+
+    fn owned_by(&self, uid: &str, namespace: &str) -> Vec<Key> {
+        let owned = |service: &Service| {
+            service.metadata.namespace.as_deref() == Some(namespace)
+                && controller(service) == Some(uid)
+        };
+        let owned = self.services.iter().filter(|(_, service)| owned(service));
+        owned.map(|(key, _)| key.clone()).collect()
+    }
+}
+
+fn controller(service: &Service) -> Option<&str> {
+    let owners = service
+        .metadata
+        .owner_references
+        .as_deref()
+        .unwrap_or_default();
+    owners
+        .iter()
+        .find(|owner| owner.controller == Some(true))
+        .map(|owner| owner.uid.as_str())
+}
+
+/// Whether all that is wanted is there. More may be there: it belongs to others.
+fn holds(existing: &Service, wanted: &Service) -> bool {
+    let (there, want) = (&existing.metadata, &wanted.metadata);
+    contains(there.labels.as_ref(), want.labels.as_ref())
+        && contains(there.annotations.as_ref(), want.annotations.as_ref())
+        && want.owner_references.iter().flatten().all(|owner| {
+            there
+                .owner_references
+                .iter()
+                .flatten()
+                .any(|candidate| candidate == owner)
+        })
+        && match (&existing.spec, &wanted.spec) {
+            (Some(there), Some(want)) => {
+                there.cluster_ip == want.cluster_ip
+                    && there.selector == want.selector
+                    && same_ports(there.ports.as_deref(), want.ports.as_deref())
+            }
+            _ => false,
+        }
+}
+
+fn contains(
+    there: Option<&BTreeMap<String, String>>,
+    wanted: Option<&BTreeMap<String, String>>,
+) -> bool {
+    wanted.into_iter().flatten().all(|(key, value)| {
+        there
+            .and_then(|there| there.get(key))
+            .is_some_and(|existing| existing == value)
+    })
+}
+
+fn same_ports(there: Option<&[ServicePort]>, wanted: Option<&[ServicePort]>) -> bool {
+    let sorted = |ports: Option<&[ServicePort]>| {
+        let mut ports = ports.unwrap_or_default().to_vec();
+        ports.sort_by(|one, other| one.name.cmp(&other.name));
+        ports
+    };
+    sorted(there) == sorted(wanted)
+}
+
+#[cfg(test)]
+#[path = "cluster/tests.rs"]
+mod tests;

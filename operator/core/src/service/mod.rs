@@ -1,0 +1,11 @@
+//! The Service `<app-id>-dapr` that must exist for each annotated workload.
+
+mod adoption;
+mod cluster;
+mod wanted;
+mod workload;
+
+pub use adoption::{FIELD_MANAGER, adopted};
+pub use cluster::{Action, Cluster, Key, is_ours};
+pub use wanted::{InvalidAppId, Settings, wanted};
+pub use workload::{Workload, WorkloadKey, WorkloadKind, WorkloadSpec};
