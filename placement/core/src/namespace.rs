@@ -1,0 +1,258 @@
+//! One tenant: its streams, its hosts, and the rounds that spread the table.
+//!
+//! A round is LOCK, UPDATE, UNLOCK to every registered stream, each step begun when nobody is
+//! missing in the one before (`pkg/placement/internal/loops/disseminator`). Where this differs
+//! from Dapr, it does so on purpose:
+//!
+//! - An answer counts only for the version and step that is being waited for, and "nobody is
+//!   missing" is asked again after every event, so a leaving stream can never stall a round.
+//! - The budget runs for each stream from the first order it left unanswered. A round begun
+//!   anew by somebody's report does not give a silent stream more time.
+//! - Reports begin a round anew in LOCK only, and only in the first half of a budget; later ones
+//!   wait for the next round. Constant change cannot keep a round from completing.
+//! - A deadline is asked for, not armed: there is no timer that could fire for a finished round.
+//! - Each change raises the version by one, even if several share a round, so that the version
+//!   tells how many changes were made, whatever the timing.
+
+mod members;
+mod round;
+
+use std::{collections::BTreeMap, time::Duration};
+
+use config::GoDuration;
+
+use self::{members::Members, round::Round};
+use crate::{
+    host::{Host, Operation},
+    hosts::Hosts,
+};
+
+/// Monotonic time since any fixed moment.
+pub type Now = Duration;
+
+/// A stream, numbered by the shell in the order of opening; never reused within a namespace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct StreamId(pub u64);
+
+/// How patient rounds are.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings {
+    /// How long a stream may leave a round unanswered (`--disseminate-timeout`).
+    pub budget: Duration,
+    /// The pause after a round, for joins and leaves to gather (`--disseminate-coalesce-window`);
+    /// zero for none.
+    pub window: Duration,
+}
+
+/// What happened.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// A stream was opened; `host` is its first message, which was authorised.
+    Opened {
+        /// The new stream.
+        stream: StreamId,
+        /// Its first message.
+        host: Host,
+    },
+    /// A later message, which was authorised.
+    Received {
+        /// The stream it came on.
+        stream: StreamId,
+        /// The message.
+        host: Host,
+    },
+    /// A stream is gone.
+    Closed {
+        /// The gone stream.
+        stream: StreamId,
+    },
+}
+
+/// A step of a round.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// A new table is coming.
+    Lock,
+    /// The table.
+    Update,
+    /// Everybody has the table.
+    Unlock,
+}
+
+/// An order to a sidecar. An UPDATE carries the table as it is when the command is given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Order {
+    /// What to do.
+    pub step: Step,
+    /// The version of the round, or of the table pushed.
+    pub version: u64,
+}
+
+/// What the shell must do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// Put an order into the stream's outbox.
+    Send {
+        /// Where to.
+        stream: StreamId,
+        /// What.
+        order: Order,
+    },
+    /// End a stream, which is forgotten already.
+    Close {
+        /// Which.
+        stream: StreamId,
+        /// Why.
+        timeout: RoundTimeout,
+    },
+}
+
+/// A stream left a round unanswered. The text is part of the contract with clients.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("dissemination timeout after {budget} for version {version}")]
+pub struct RoundTimeout {
+    budget: GoDuration,
+    version: u64,
+}
+
+/// The figures of the two gauges of a namespace.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Registered streams.
+    pub runtimes: usize,
+    /// Registered streams whose first message named types; `None` before there was any.
+    pub actor_runtimes: Option<usize>,
+}
+
+/// The state of one namespace. See the module's text.
+#[derive(Debug)]
+pub struct Namespace {
+    settings: Settings,
+    version: u64,
+    round: Option<Round>,
+    members: Members,
+    /// First messages of streams that opened during a round or a window, in order of arrival.
+    waiting: BTreeMap<StreamId, Host>,
+    hosts: Hosts,
+    /// Streams that are gone, whose hosts stay in the table until the next round.
+    departed: Vec<StreamId>,
+    /// Changes of the table that no round has spread yet.
+    changes: u64,
+    window_ends: Option<Now>,
+    commands: Vec<Command>,
+}
+
+// === impl Namespace ===
+
+impl Namespace {
+    /// A namespace without streams, at version 0.
+    pub fn new(settings: Settings) -> Self {
+        Self {
+            settings,
+            version: 0,
+            round: None,
+            members: Members::default(),
+            waiting: BTreeMap::new(),
+            hosts: Hosts::default(),
+            departed: Vec::new(),
+            changes: 0,
+            window_ends: None,
+            commands: Vec::new(),
+        }
+    }
+
+    /// Takes in one event. The commands must be carried out before the next call, because an
+    /// UPDATE means the table as it is now.
+    pub fn handle(&mut self, now: Now, event: Event) -> Vec<Command> {
+        match event {
+            Event::Opened { stream, host } => drop(self.waiting.insert(stream, host)),
+            Event::Received { stream, host } => self.receive(stream, host),
+            Event::Closed { stream } => self.close(stream),
+        }
+        self.advance(now);
+        std::mem::take(&mut self.commands)
+    }
+
+    /// To be called when no event is at hand, after [`Namespace::tick`] as well: one LOCK then
+    /// stands for all reports since the last call.
+    pub fn settle(&mut self, now: Now) -> Vec<Command> {
+        if self.begins_anew(now) {
+            self.start(now);
+        } else {
+            self.advance(now);
+        }
+        std::mem::take(&mut self.commands)
+    }
+
+    /// To be called when [`Namespace::deadline`] is reached; harmless at any other time.
+    pub fn tick(&mut self, now: Now) -> Vec<Command> {
+        if self.window_ends.is_some_and(|ends| ends <= now) {
+            self.window_ends = None;
+        }
+        self.expel_overdue(now);
+        self.advance(now);
+        std::mem::take(&mut self.commands)
+    }
+
+    /// When [`Namespace::tick`] must be called, if nothing else happens before.
+    pub fn deadline(&self) -> Option<Now> {
+        let round = self.round.as_ref().map(|round| round.expires);
+        [round, self.window_ends].into_iter().flatten().min()
+    }
+
+    /// The hosts and their table.
+    pub fn hosts(&self) -> &Hosts {
+        &self.hosts
+    }
+
+    /// The version of the last round begun; 0 before the first.
+    pub fn version(&self) -> u64 {
+        self.version
+    }
+
+    /// Whether a stream takes part in rounds; one that waits does not yet.
+    pub fn is_registered(&self, stream: StreamId) -> bool {
+        self.members.contains(stream)
+    }
+
+    /// The figures of the gauges.
+    pub fn counts(&self) -> Counts {
+        self.members.counts()
+    }
+
+    fn receive(&mut self, stream: StreamId, host: Host) {
+        let outdated = host.version.is_some_and(|version| version < self.version);
+        if outdated || !self.members.contains(stream) {
+            return;
+        }
+        match (host.operation, self.round.as_ref().map(Round::step)) {
+            (Operation::Report, _) | (Operation::Unknown, None) => self.report(stream, host),
+            (Operation::Unknown, Some(_)) => self.acknowledge(stream),
+            (answer, Some(step)) if step.is_answered_by(answer) => self.answer(stream, &host),
+            _ => {}
+        }
+    }
+
+    fn report(&mut self, stream: StreamId, host: Host) {
+        let asks = host.operation == Operation::Report;
+        if self.hosts.report(stream, host) {
+            self.changes += 1;
+        } else if asks && self.round.is_none() && !self.hosts.contains(stream) {
+            self.push(stream);
+        }
+    }
+
+    fn answer(&mut self, stream: StreamId, host: &Host) {
+        if host.version.is_none_or(|version| version == self.version) {
+            self.acknowledge(stream);
+        }
+    }
+
+    fn close(&mut self, stream: StreamId) {
+        self.waiting.remove(&stream);
+        self.members.remove(stream);
+        if self.hosts.contains(stream) {
+            self.departed.push(stream);
+        }
+    }
+}
