@@ -42,8 +42,9 @@ impl TrustBundle {
         let certificates = CertificateDer::pem_slice_iter(pem.as_bytes())
             .collect::<Result<Vec<_>, _>>()
             .map_err(BundleError::Pem)?;
-        let broken =
-            certificates.iter().position(|der| x509_parser::parse_x509_certificate(der).is_err());
+        let broken = certificates
+            .iter()
+            .position(|der| x509_parser::parse_x509_certificate(der).is_err());
         match broken {
             _ if certificates.is_empty() => Err(BundleError::Empty),
             Some(index) => Err(BundleError::Certificate(index + 1)),
@@ -69,7 +70,10 @@ mod tests {
     use super::*;
 
     fn root() -> String {
-        rcgen::generate_simple_self_signed(["root".to_owned()]).unwrap().cert.pem()
+        rcgen::generate_simple_self_signed(["root".to_owned()])
+            .unwrap()
+            .cert
+            .pem()
     }
 
     #[test]
@@ -83,9 +87,15 @@ mod tests {
     #[test]
     fn refuses_what_holds_no_root() {
         assert!(matches!(TrustBundle::from_pem(""), Err(BundleError::Empty)));
-        assert!(matches!(TrustBundle::from_pem("hello"), Err(BundleError::Empty)));
+        assert!(matches!(
+            TrustBundle::from_pem("hello"),
+            Err(BundleError::Empty)
+        ));
         let broken = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
-        assert!(matches!(TrustBundle::from_pem(broken), Err(BundleError::Certificate(1))));
+        assert!(matches!(
+            TrustBundle::from_pem(broken),
+            Err(BundleError::Certificate(1))
+        ));
     }
 
     proptest! {

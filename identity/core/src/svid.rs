@@ -2,9 +2,7 @@
 
 use rustls_pki_types::CertificateDer;
 use spiffe::{SpiffeId, SpiffeIdError};
-use x509_parser::{
-    certificate::X509Certificate, extensions::GeneralName, parse_x509_certificate,
-};
+use x509_parser::{certificate::X509Certificate, extensions::GeneralName, parse_x509_certificate};
 
 /// Why a certificate is no leaf SVID.
 #[derive(Debug, thiserror::Error)]
@@ -46,7 +44,10 @@ pub fn peer_id(leaf: &CertificateDer<'_>) -> Result<SpiffeId, SvidError> {
 pub fn validity(certificate: &CertificateDer<'_>) -> Result<(i64, i64), SvidError> {
     let (_, parsed) = parse_x509_certificate(certificate).map_err(|_| SvidError::Parse)?;
     let validity = parsed.validity();
-    Ok((validity.not_before.timestamp(), validity.not_after.timestamp()))
+    Ok((
+        validity.not_before.timestamp(),
+        validity.not_after.timestamp(),
+    ))
 }
 
 fn may_sign(certificate: &X509Certificate<'_>) -> bool {
@@ -56,7 +57,9 @@ fn may_sign(certificate: &X509Certificate<'_>) -> bool {
 }
 
 fn uris<'c>(certificate: &'c X509Certificate<'_>) -> Result<Vec<&'c str>, SvidError> {
-    let names = certificate.subject_alternative_name().map_err(|_| SvidError::Parse)?;
+    let names = certificate
+        .subject_alternative_name()
+        .map_err(|_| SvidError::Parse)?;
     let names = names.map(|extension| &extension.value.general_names);
     let uri = |name: &'c GeneralName<'_>| match name {
         GeneralName::URI(uri) => Some(*uri),
@@ -71,12 +74,21 @@ mod tests {
 
     use super::*;
 
-    fn certificate(uris: &[&str], edit: impl FnOnce(&mut CertificateParams)) -> CertificateDer<'static> {
+    fn certificate(
+        uris: &[&str],
+        edit: impl FnOnce(&mut CertificateParams),
+    ) -> CertificateDer<'static> {
         let mut params = CertificateParams::default();
-        params.subject_alt_names =
-            uris.iter().map(|uri| SanType::URI((*uri).try_into().unwrap())).collect();
+        params.subject_alt_names = uris
+            .iter()
+            .map(|uri| SanType::URI((*uri).try_into().unwrap()))
+            .collect();
         edit(&mut params);
-        params.self_signed(&KeyPair::generate().unwrap()).unwrap().der().clone()
+        params
+            .self_signed(&KeyPair::generate().unwrap())
+            .unwrap()
+            .der()
+            .clone()
     }
 
     #[test]
@@ -89,7 +101,10 @@ mod tests {
 
     #[test]
     fn refuses_none_and_several() {
-        assert!(matches!(peer_id(&certificate(&[], |_| {})), Err(SvidError::Uris(0))));
+        assert!(matches!(
+            peer_id(&certificate(&[], |_| {})),
+            Err(SvidError::Uris(0))
+        ));
         let two = certificate(&["spiffe://td/a", "spiffe://td/b"], |_| {});
         assert!(matches!(peer_id(&two), Err(SvidError::Uris(2))));
         let http = certificate(&["http://td/a"], |_| {});
@@ -110,6 +125,9 @@ mod tests {
 
     #[test]
     fn refuses_bytes_that_are_no_certificate() {
-        assert!(matches!(peer_id(&vec![1, 2, 3].into()), Err(SvidError::Parse)));
+        assert!(matches!(
+            peer_id(&vec![1, 2, 3].into()),
+            Err(SvidError::Parse)
+        ));
     }
 }

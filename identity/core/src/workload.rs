@@ -42,7 +42,11 @@ impl Workload {
         namespace: impl Into<String>,
         app_id: impl Into<String>,
     ) -> Self {
-        Self { trust_domain, namespace: namespace.into(), app_id: app_id.into() }
+        Self {
+            trust_domain,
+            namespace: namespace.into(),
+            app_id: app_id.into(),
+        }
     }
 
     /// The workload's SPIFFE ID.
@@ -53,7 +57,11 @@ impl Workload {
         let path = ["ns", &self.namespace, &self.app_id];
         SpiffeId::from_segments(self.trust_domain.clone(), &path).map_err(|source| {
             let (namespace, app_id) = (self.namespace.clone(), self.app_id.clone());
-            WorkloadError::Segment { namespace, app_id, source }
+            WorkloadError::Segment {
+                namespace,
+                app_id,
+                source,
+            }
         })
     }
 }
@@ -83,7 +91,11 @@ mod tests {
     use super::*;
 
     fn workload(namespace: &str, app_id: &str) -> Workload {
-        Workload::new(TrustDomain::new("cluster.local").unwrap(), namespace, app_id)
+        Workload::new(
+            TrustDomain::new("cluster.local").unwrap(),
+            namespace,
+            app_id,
+        )
     }
 
     #[test]
