@@ -19,18 +19,18 @@ pub fn parse<T: Parser>() -> T {
 ///
 /// # Errors
 /// The usage error, or the help text, as clap gives it.
-pub fn parse_from<T: Parser>(
-    args: impl IntoIterator<Item = OsString>,
-) -> Result<T, clap::Error> {
+pub fn parse_from<T: Parser>(args: impl IntoIterator<Item = OsString>) -> Result<T, clap::Error> {
     T::try_parse_from(normalise(args))
 }
 
 /// Gives every long argument with one dash its second one; a lone `-x` stays as it is.
 pub fn normalise(args: impl IntoIterator<Item = OsString>) -> impl Iterator<Item = OsString> {
-    args.into_iter().enumerate().map(|(index, arg)| match arg.to_str() {
-        Some(text) if index > 0 && has_one_dash(text) => format!("-{text}").into(),
-        _ => arg,
-    })
+    args.into_iter()
+        .enumerate()
+        .map(|(index, arg)| match arg.to_str() {
+            Some(text) if index > 0 && has_one_dash(text) => format!("-{text}").into(),
+            _ => arg,
+        })
 }
 
 fn has_one_dash(text: &str) -> bool {
@@ -93,7 +93,10 @@ mod tests {
 
     #[test]
     fn takes_durations() {
-        assert_eq!(flags(&["-timeout=2m30s"]).unwrap().timeout, GoDuration::from_secs(150));
+        assert_eq!(
+            flags(&["-timeout=2m30s"]).unwrap().timeout,
+            GoDuration::from_secs(150)
+        );
     }
 
     #[test]

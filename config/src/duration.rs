@@ -90,7 +90,9 @@ fn parse_parts(mut rest: &str, whole: &str) -> Result<i64, DurationError> {
     let mut nanos = 0_i64;
     while !rest.is_empty() {
         let (part, after) = parse_part(rest, whole)?;
-        nanos = nanos.checked_add(part).ok_or_else(|| DurationError::Range(whole.into()))?;
+        nanos = nanos
+            .checked_add(part)
+            .ok_or_else(|| DurationError::Range(whole.into()))?;
         rest = after;
     }
     Ok(nanos)
@@ -102,7 +104,10 @@ fn parse_part<'t>(text: &'t str, whole: &str) -> Result<(i64, &'t str), Duration
     };
     let (number, rest) = split(text, |c| c.is_ascii_digit() || c == '.');
     let (unit, rest) = split(rest, |c| !c.is_ascii_digit() && c != '.');
-    let scale = UNITS.iter().find(|(name, _)| *name == unit).map(|(_, scale)| *scale);
+    let scale = UNITS
+        .iter()
+        .find(|(name, _)| *name == unit)
+        .map(|(_, scale)| *scale);
     let scale = scale.ok_or_else(|| match number {
         "" => DurationError::Number(whole.into()),
         _ => DurationError::Unit(whole.into()),
@@ -116,9 +121,15 @@ fn scaled(number: &str, scale: i64, whole: &str) -> Result<i64, DurationError> {
         return Err(DurationError::Number(whole.into()));
     }
     let range = || DurationError::Range(whole.into());
-    let integer = if integer.is_empty() { 0 } else { integer.parse::<i64>().map_err(|_| range())? };
+    let integer = if integer.is_empty() {
+        0
+    } else {
+        integer.parse::<i64>().map_err(|_| range())?
+    };
     let integer = integer.checked_mul(scale).ok_or_else(range)?;
-    integer.checked_add(fraction_nanos(fraction, scale)).ok_or_else(range)
+    integer
+        .checked_add(fraction_nanos(fraction, scale))
+        .ok_or_else(range)
 }
 
 /// The nanoseconds of the digits after the point, cut (not rounded) as Go does.

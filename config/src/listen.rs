@@ -20,12 +20,19 @@ pub fn addresses(address: &str, port: u16) -> Result<Vec<SocketAddr>, ListenAddr
         "localhost" => vec![Ipv4Addr::LOCALHOST.into()],
         _ => vec![parse(address)?],
     };
-    Ok(hosts.into_iter().map(|host| SocketAddr::new(host, port)).collect())
+    Ok(hosts
+        .into_iter()
+        .map(|host| SocketAddr::new(host, port))
+        .collect())
 }
 
 fn parse(address: &str) -> Result<IpAddr, ListenAddressError> {
-    let bare = address.strip_prefix('[').and_then(|text| text.strip_suffix(']'));
-    bare.unwrap_or(address).parse().map_err(|_| ListenAddressError(address.into()))
+    let bare = address
+        .strip_prefix('[')
+        .and_then(|text| text.strip_suffix(']'));
+    bare.unwrap_or(address)
+        .parse()
+        .map_err(|_| ListenAddressError(address.into()))
 }
 
 #[cfg(test)]
@@ -42,7 +49,10 @@ mod tests {
     #[case::name("localhost", &["127.0.0.1:80"])]
     fn reads(#[case] address: &str, #[case] expected: &[&str]) {
         let found = addresses(address, 80).unwrap();
-        assert_eq!(found.iter().map(ToString::to_string).collect::<Vec<_>>(), expected);
+        assert_eq!(
+            found.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            expected
+        );
     }
 
     #[test]

@@ -4,7 +4,10 @@
 ///
 /// Everything else is false, the empty text included. (Dapr: `IsTruthy` of its utility kit.)
 pub fn truthy(text: &str) -> bool {
-    matches!(text.trim().to_ascii_lowercase().as_str(), "y" | "yes" | "true" | "t" | "on" | "1")
+    matches!(
+        text.trim().to_ascii_lowercase().as_str(),
+        "y" | "yes" | "true" | "t" | "on" | "1"
+    )
 }
 
 #[cfg(test)]

@@ -66,6 +66,9 @@ mod tests {
     #[test]
     fn writes_what_it_reads() {
         let value = json!({"kind": "Configuration", "spec": {"mtls": {"enabled": true}}});
-        assert_eq!(from_str::<Value>(&to_string(&value).unwrap()).unwrap(), value);
+        assert_eq!(
+            from_str::<Value>(&to_string(&value).unwrap()).unwrap(),
+            value
+        );
     }
 }

@@ -23,9 +23,16 @@ impl Collector for ProcessCollector {
             gauge(&mut encoder, "process_resident_memory_bytes", help, bytes)?;
         }
         if let Some(descriptors) = open_descriptors() {
-            gauge(&mut encoder, "process_open_fds", "Open file descriptors.", descriptors)?;
+            gauge(
+                &mut encoder,
+                "process_open_fds",
+                "Open file descriptors.",
+                descriptors,
+            )?;
         }
-        let Some(seconds) = cpu_seconds() else { return Ok(()) };
+        let Some(seconds) = cpu_seconds() else {
+            return Ok(());
+        };
         let counter = ConstCounter::new(seconds);
         let help = "Total user and system CPU time spent in seconds.";
         let name = "process_cpu_seconds";
@@ -45,8 +52,15 @@ fn gauge(
 
 fn resident_bytes() -> Option<i64> {
     let status = fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
-    line.trim().strip_suffix("kB")?.trim().parse::<i64>().ok().map(|kib| kib * 1024)
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmRSS:"))?;
+    line.trim()
+        .strip_suffix("kB")?
+        .trim()
+        .parse::<i64>()
+        .ok()
+        .map(|kib| kib * 1024)
 }
 
 fn open_descriptors() -> Option<i64> {

@@ -24,7 +24,10 @@ impl Health {
     /// Adds a condition that is not met yet; the same name gives the same condition.
     pub fn target(&self, name: &'static str) -> Target {
         self.targets.write().entry(name).or_insert(false);
-        Target { name, health: self.clone() }
+        Target {
+            name,
+            health: self.clone(),
+        }
     }
 
     /// Whether there is a condition and all are met.
@@ -36,17 +39,27 @@ impl Health {
     /// The names of the conditions that are not met.
     pub fn waiting_for(&self) -> Vec<&'static str> {
         let targets = self.targets.read();
-        targets.iter().filter(|(_, ready)| !**ready).map(|(name, _)| *name).collect()
+        targets
+            .iter()
+            .filter(|(_, ready)| !**ready)
+            .map(|(name, _)| *name)
+            .collect()
     }
 
     /// `/healthz`: 200 or 503 with an empty body for any method, as Dapr's services answer.
     pub(crate) fn router(self) -> Router {
-        Router::new().route("/healthz", any(healthz)).with_state(self)
+        Router::new()
+            .route("/healthz", any(healthz))
+            .with_state(self)
     }
 }
 
 async fn healthz(State(health): State<Health>) -> StatusCode {
-    if health.is_healthy() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }
+    if health.is_healthy() {
+        StatusCode::OK
+    } else {
+        StatusCode::SERVICE_UNAVAILABLE
+    }
 }
 
 // === impl Target ===
@@ -102,11 +115,17 @@ mod tests {
     async fn answers_any_method_on_its_path_alone() {
         let health = Health::default();
         let status = async |method: &str, path: &str| {
-            let request = Request::builder().method(method).uri(path).body(Body::empty());
+            let request = Request::builder()
+                .method(method)
+                .uri(path)
+                .body(Body::empty());
             let response = health.clone().router().oneshot(request.unwrap()).await;
             response.unwrap().status()
         };
-        assert_eq!(status("GET", "/healthz").await, StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(
+            status("GET", "/healthz").await,
+            StatusCode::SERVICE_UNAVAILABLE
+        );
         health.target("one").ready();
         assert_eq!(status("GET", "/healthz").await, StatusCode::OK);
         assert_eq!(status("POST", "/healthz").await, StatusCode::OK);

@@ -49,8 +49,9 @@ pub(crate) fn init(flags: &Flags) -> Result<(), LogError> {
         None => install(filter, flags.log_as_json, io::stdout),
         Some(path) => {
             let file = OpenOptions::new().create(true).append(true).open(path);
-            let opened = file.map_err(|source| {
-                LogError::File { path: path.display().to_string(), source }
+            let opened = file.map_err(|source| LogError::File {
+                path: path.display().to_string(),
+                source,
             })?;
             install(filter, flags.log_as_json, Mutex::new(opened));
         }
@@ -65,9 +66,15 @@ where
     let layer = tracing_subscriber::fmt::layer()
         .with_ansi(false)
         .with_writer(writer)
-        .event_format(DaprFormat { json, instance: instance() });
+        .event_format(DaprFormat {
+            json,
+            instance: instance(),
+        });
     // A second call in one process (a test) keeps the first subscriber.
-    let _ = tracing_subscriber::registry().with(filter).with(layer).try_init();
+    let _ = tracing_subscriber::registry()
+        .with(filter)
+        .with(layer)
+        .try_init();
 }
 
 /// Our own events at the asked level; those of libraries from warnings on, unless debugging.
@@ -79,12 +86,24 @@ fn filter(level: &str) -> Result<Targets, LogError> {
         "error" | "fatal" => (LevelFilter::ERROR, LevelFilter::ERROR),
         _ => return Err(LogError::Level(level.to_owned())),
     };
-    let crates = ["process", "identity", "operator", "injector", "sentry", "placement"];
-    Ok(Targets::new().with_default(libraries).with_targets(crates.map(|name| (name, ours))))
+    let crates = [
+        "process",
+        "identity",
+        "operator",
+        "injector",
+        "sentry",
+        "placement",
+    ];
+    Ok(Targets::new()
+        .with_default(libraries)
+        .with_targets(crates.map(|name| (name, ours))))
 }
 
 fn instance() -> String {
-    rustix::system::uname().nodename().to_string_lossy().into_owned()
+    rustix::system::uname()
+        .nodename()
+        .to_string_lossy()
+        .into_owned()
 }
 
 struct DaprFormat {
@@ -106,7 +125,11 @@ where
         let mut fields = Fields::default();
         event.record(&mut fields);
         let line = self.line(event.metadata(), fields, Timestamp::now());
-        if self.json { write_json(line, writer) } else { write_text(line, writer) }
+        if self.json {
+            write_json(line, writer)
+        } else {
+            write_text(line, writer)
+        }
     }
 }
 
@@ -117,7 +140,10 @@ impl DaprFormat {
             ("level", level(*metadata.level(), fields.fatal).to_owned()),
             ("msg", fields.message),
             ("instance", self.instance.clone()),
-            ("scope", format!("dapr.{}", metadata.target().replace("::", "."))),
+            (
+                "scope",
+                format!("dapr.{}", metadata.target().replace("::", ".")),
+            ),
             ("type", "log".to_owned()),
             ("ver", env!("CARGO_PKG_VERSION").to_owned()),
         ];
@@ -139,8 +165,10 @@ fn level(level: Level, fatal: bool) -> &'static str {
 }
 
 fn write_json(line: Line, mut writer: Writer<'_>) -> fmt::Result {
-    let object: Map<String, Value> =
-        line.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+    let object: Map<String, Value> = line
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), value))
+        .collect();
     writeln!(writer, "{}", Value::Object(object))
 }
 
@@ -226,11 +254,15 @@ mod tests {
     use super::*;
 
     fn line() -> Line {
-        [("level", "info"), ("msg", "new namespace=a id=b"), ("scope", "dapr.sentry")]
-            .map(|(name, text)| (name, Value::String(text.into())))
-            .into_iter()
-            .chain([("port", Value::from(80))])
-            .collect()
+        [
+            ("level", "info"),
+            ("msg", "new namespace=a id=b"),
+            ("scope", "dapr.sentry"),
+        ]
+        .map(|(name, text)| (name, Value::String(text.into())))
+        .into_iter()
+        .chain([("port", Value::from(80))])
+        .collect()
     }
 
     #[test]
@@ -255,12 +287,23 @@ mod tests {
     #[test]
     fn levels_are_checked() {
         assert!(filter("INFO").is_ok());
-        assert!(filter("chatty").unwrap_err().to_string().contains("--log-level"));
+        assert!(
+            filter("chatty")
+                .unwrap_err()
+                .to_string()
+                .contains("--log-level")
+        );
     }
 
     #[test]
     fn causes_follow_their_error() {
-        let error = LogError::File { path: "x".into(), source: io::Error::other("denied") };
-        assert_eq!(chain(&error), "the file of --log-file \"x\" could not be opened: denied");
+        let error = LogError::File {
+            path: "x".into(),
+            source: io::Error::other("denied"),
+        };
+        assert_eq!(
+            chain(&error),
+            "the file of --log-file \"x\" could not be opened: denied"
+        );
     }
 }

@@ -24,7 +24,9 @@ impl Metrics {
     pub(crate) fn new() -> Self {
         let mut registry = Registry::default();
         registry.register_collector(Box::new(ProcessCollector));
-        Self { registry: Arc::new(Mutex::new(registry)) }
+        Self {
+            registry: Arc::new(Mutex::new(registry)),
+        }
     }
 
     pub(crate) fn register(&self, with: impl FnOnce(&mut Registry)) {
@@ -41,7 +43,10 @@ impl Metrics {
         if encode(&mut text, &self.registry.lock()).is_err() {
             return StatusCode::INTERNAL_SERVER_ERROR.into_response();
         }
-        let kind = [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];
+        let kind = [(
+            header::CONTENT_TYPE,
+            "text/plain; version=0.0.4; charset=utf-8",
+        )];
         (kind, as_prometheus(&text)).into_response()
     }
 }
@@ -94,9 +99,18 @@ mod tests {
         let mut text = String::new();
         encode(&mut text, &metrics.registry.lock()).unwrap();
         let text = as_prometheus(&text);
-        assert!(text.contains("# TYPE dapr_signed_total counter\ndapr_signed_total 1\n"), "{text}");
-        assert!(text.contains("# TYPE dapr_hosts_total gauge\ndapr_hosts_total 0\n"), "{text}");
-        assert!(text.contains("# TYPE process_resident_memory_bytes gauge\n"), "{text}");
+        assert!(
+            text.contains("# TYPE dapr_signed_total counter\ndapr_signed_total 1\n"),
+            "{text}"
+        );
+        assert!(
+            text.contains("# TYPE dapr_hosts_total gauge\ndapr_hosts_total 0\n"),
+            "{text}"
+        );
+        assert!(
+            text.contains("# TYPE process_resident_memory_bytes gauge\n"),
+            "{text}"
+        );
         assert!(!text.contains("EOF"), "{text}");
     }
 }

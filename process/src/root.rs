@@ -5,7 +5,9 @@ const ALLOW: &str = "DAPR_UNSAFE_SKIP_CONTAINER_UID_GID_CHECK";
 
 /// The process runs as root, and nobody allowed it.
 #[derive(Debug, thiserror::Error)]
-#[error("refusing to run as root (UID 0): set runAsNonRoot in the pod, or {ALLOW}=true to accept it")]
+#[error(
+    "refusing to run as root (UID 0): set runAsNonRoot in the pod, or {ALLOW}=true to accept it"
+)]
 pub struct RootRefused;
 
 /// Refuses an effective UID of 0 unless the environment allows it.
@@ -18,7 +20,11 @@ pub fn refuse_root() -> Result<(), RootRefused> {
 }
 
 fn check(root: bool, allowed: bool) -> Result<(), RootRefused> {
-    if root && !allowed { Err(RootRefused) } else { Ok(()) }
+    if root && !allowed {
+        Err(RootRefused)
+    } else {
+        Ok(())
+    }
 }
 
 #[cfg(test)]

@@ -75,7 +75,10 @@ where
 
 fn runtime() -> std::io::Result<Runtime> {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    Builder::new_multi_thread().worker_threads(cores.min(MOST_WORKERS)).enable_all().build()
+    Builder::new_multi_thread()
+        .worker_threads(cores.min(MOST_WORKERS))
+        .enable_all()
+        .build()
 }
 
 async fn supervise<F, Fut, E>(service: Service, start: F) -> Result<(), BoxError>
@@ -85,12 +88,18 @@ where
     E: Into<BoxError>,
 {
     let mut signals = Signals::new()?;
-    tracing::info!("starting {} version {}", service.name, env!("CARGO_PKG_VERSION"));
+    tracing::info!(
+        "starting {} version {}",
+        service.name,
+        env!("CARGO_PKG_VERSION")
+    );
     let (tasks, mut ends) = Tasks::new();
     let process = Process::new(tasks);
     // Health and metrics answer until the last task has ended.
     let (doors, mut door_ends) = Tasks::new();
-    process.open_doors(&service.flags, service.routes, &doors).await?;
+    process
+        .open_doors(&service.flags, service.routes, &doors)
+        .await?;
     process.tasks.spawn(START, start(process.clone()));
     let outcome = tokio::select! {
         () = signals.next() => Ok(()),
@@ -108,7 +117,10 @@ const START: &str = "start";
 async fn unasked_end(ends: &mut UnboundedReceiver<Ended>) -> BoxError {
     loop {
         match ends.recv().await {
-            Some(Ended { name: START, result: Ok(()) }) => {}
+            Some(Ended {
+                name: START,
+                result: Ok(()),
+            }) => {}
             Some(ended) => return failure(ended),
             None => return "the supervisor lost its tasks".into(),
         }
@@ -127,7 +139,12 @@ fn failure(Ended { name, result }: Ended) -> BoxError {
 impl Process {
     fn new(tasks: Tasks) -> Self {
         let (health, metrics) = (Health::default(), Metrics::new());
-        Self { health, metrics, tasks, stopping: CancellationToken::new() }
+        Self {
+            health,
+            metrics,
+            tasks,
+            stopping: CancellationToken::new(),
+        }
     }
 
     /// The named conditions behind `/healthz`.
@@ -161,11 +178,19 @@ impl Process {
         routes: Router,
         doors: &Tasks,
     ) -> Result<(), BoxError> {
-        let (exporter, healthz) =
-            (self.health.target("metrics-exporter"), self.health.target("healthz-server"));
+        let (exporter, healthz) = (
+            self.health.target("metrics-exporter"),
+            self.health.target("healthz-server"),
+        );
         if flags.enable_metrics {
             let address = (&*flags.metrics_listen_address, flags.metrics_port);
-            open("metrics-exporter", address, self.metrics.clone().router(), doors).await?;
+            open(
+                "metrics-exporter",
+                address,
+                self.metrics.clone().router(),
+                doors,
+            )
+            .await?;
         }
         exporter.ready();
         let address = (&*flags.healthz_listen_address, flags.healthz_port);

@@ -31,12 +31,19 @@ pub(crate) struct Tasks {
 impl Tasks {
     pub(crate) fn new() -> (Self, mpsc::UnboundedReceiver<Ended>) {
         let (ended, ends) = mpsc::unbounded_channel();
-        let tasks = Self { tracker: TaskTracker::new(), running: Arc::default(), ended };
+        let tasks = Self {
+            tracker: TaskTracker::new(),
+            running: Arc::default(),
+            ended,
+        };
         (tasks, ends)
     }
 
     /// Starts a task; its result, or its panic, goes to the receiver.
-    #[expect(clippy::disallowed_methods, reason = "this is the one place that spawns")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is the one place that spawns"
+    )]
     pub(crate) fn spawn<F, E>(&self, name: &'static str, future: F)
     where
         F: Future<Output = Result<(), E>> + Send + 'static,

@@ -57,16 +57,24 @@ enum Source {
 
 fn source(flag: Option<&Path>) -> Option<Source> {
     let set = |name: &str| env::var_os(name).filter(|value| !value.is_empty());
-    let named = flag.filter(|path| !path.as_os_str().is_empty()).map(PathBuf::from);
+    let named = flag
+        .filter(|path| !path.as_os_str().is_empty())
+        .map(PathBuf::from);
     let file = named.or_else(|| set("KUBECONFIG").map(PathBuf::from));
     let pod = set("KUBERNETES_SERVICE_HOST").and(set("KUBERNETES_SERVICE_PORT"));
     let home = || set("HOME").map(|home| Source::File(Path::new(&home).join(".kube/config")));
-    file.map(Source::File).or_else(|| pod.map(|_| Source::Pod)).or_else(home)
+    file.map(Source::File)
+        .or_else(|| pod.map(|_| Source::Pod))
+        .or_else(home)
 }
 
 async fn from_file(path: &Path) -> Result<Config, ClientError> {
-    let failed =
-        |source| ClientError::Kubeconfig { path: path.display().to_string(), source };
+    let failed = |source| ClientError::Kubeconfig {
+        path: path.display().to_string(),
+        source,
+    };
     let file = Kubeconfig::read_from(path).map_err(failed)?;
-    Config::from_custom_kubeconfig(file, &KubeConfigOptions::default()).await.map_err(failed)
+    Config::from_custom_kubeconfig(file, &KubeConfigOptions::default())
+        .await
+        .map_err(failed)
 }

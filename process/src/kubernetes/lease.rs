@@ -61,7 +61,11 @@ pub async fn stand(
     };
     if let Err(error) = manager.release().await {
         let error: &(dyn std::error::Error + 'static) = &error;
-        tracing::warn!(error, name, "the Lease could not be given up; it runs out by itself");
+        tracing::warn!(
+            error,
+            name,
+            "the Lease could not be given up; it runs out by itself"
+        );
     }
     result
 }
@@ -81,8 +85,13 @@ async fn prepare(client: Client, name: &'static str) -> Result<LeaseManager, Lea
 
 /// Unlike that of any other replica, and of this pod's earlier lives.
 fn identity() -> String {
-    let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
-    let nanos = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_nanos());
+    let host = rustix::system::uname()
+        .nodename()
+        .to_string_lossy()
+        .into_owned();
+    let nanos = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |now| now.as_nanos());
     format!("{host}_{nanos:x}")
 }
 
@@ -103,7 +112,11 @@ async fn campaign(
             Ok(false) => failing = None,
             Err(error) => {
                 let error: &(dyn std::error::Error + 'static) = &error;
-                tracing::warn!(error, name, "the Lease could not be read or renewed; retrying");
+                tracing::warn!(
+                    error,
+                    name,
+                    "the Lease could not be read or renewed; retrying"
+                );
                 let since = *failing.get_or_insert_with(Instant::now);
                 if *leading.borrow() && since.elapsed() > GIVE_UP {
                     return LeaseError::Lost(name);

@@ -128,7 +128,8 @@ fn step<K: Resource>(
     event: Result<WatchEvent<K>, Error>,
     version: &mut String,
 ) -> Result<Option<Event<K>>, Error> {
-    let mut advance = |object: &K| version.clone_from(&object.resource_version().unwrap_or_default());
+    let mut advance =
+        |object: &K| version.clone_from(&object.resource_version().unwrap_or_default());
     match event? {
         WatchEvent::Added(object) | WatchEvent::Modified(object) => {
             advance(&object);
@@ -163,6 +164,8 @@ fn report<K>(message: &'static str, error: &Error) {
 /// Between half of `wait` and one and a half, so that replicas do not ask in step. The clock's
 /// nanoseconds are random enough for that.
 fn jittered(wait: Duration) -> Duration {
-    let nanos = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.subsec_nanos());
+    let nanos = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |now| now.subsec_nanos());
     wait / 2 + wait.mul_f64(f64::from(nanos % 1_000_000) / 1_000_000.0)
 }
