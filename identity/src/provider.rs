@@ -105,8 +105,7 @@ impl Provider {
                     sleep_until(renew_at).await;
                 }
                 Err(error) => {
-                    let error: &(dyn std::error::Error + 'static) = &error;
-                    tracing::error!(error, "no identity from sentry; trying again");
+                    report(&error);
                     sleep(self.wait(&mut waits)).await;
                 }
             }
@@ -119,6 +118,11 @@ impl Provider {
             None => waits.next().unwrap_or(RENEWAL_RETRY),
         }
     }
+}
+
+/// Apart, because a borrowed error held over an await would pin the task to its thread.
+fn report(error: &(dyn std::error::Error + 'static)) {
+    tracing::error!(error, "no identity from sentry; trying again");
 }
 
 fn first_waits() -> ExponentialBackoff {
