@@ -1,0 +1,9 @@
+//! What sentry decides, seen from outside.
+
+#![expect(clippy::unwrap_used, reason = "a test may fail loudly")]
+
+mod bundle;
+mod common;
+mod issue;
+mod kubernetes;
+mod request;

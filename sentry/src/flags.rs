@@ -1,0 +1,285 @@
+//! What sentry is told on its command line.
+
+use std::path::{Path, PathBuf};
+
+use clap::{ArgAction, Args, Parser};
+use config::{GoDuration, args::boolean};
+use identity_core::{SpiffeIdError, TrustDomain};
+use sentry_core::{agreement::Names, settings::Mode, trust_domain};
+
+/// Sentry: the SPIFFE certificate authority of the control plane
+#[derive(Parser, Clone, Debug)]
+#[command(name = "sentry", version)]
+pub struct Flags {
+    /// Logs, health and metrics
+    #[command(flatten)]
+    pub process: process::Flags,
+    /// Configuration: a file, or in kubernetes mode the name of the resource
+    #[arg(long, default_value = "daprsystem")]
+    pub config: String,
+    /// Directory of the credential files
+    #[arg(long, default_value = "/var/run/secrets/dapr.io/credentials")]
+    pub issuer_credentials: PathBuf,
+    /// File, or key of the Secret, of the trust anchors
+    #[arg(long, default_value = "ca.crt")]
+    pub issuer_ca_filename: PathBuf,
+    /// File, or key of the Secret, of the issuer's certificate chain
+    #[arg(long, default_value = "issuer.crt")]
+    pub issuer_certificate_filename: PathBuf,
+    /// File, or key of the Secret, of the issuer's private key
+    #[arg(long, default_value = "issuer.key")]
+    pub issuer_key_filename: PathBuf,
+    /// Trust domain of the control plane
+    #[arg(long, default_value = "localhost")]
+    pub trust_domain: String,
+    /// Port of the gRPC server
+    #[arg(long, default_value_t = 50001)]
+    pub port: u16,
+    /// Address of the gRPC server; all when empty
+    #[arg(long, default_value = "")]
+    pub listen_address: String,
+    /// Where sentry runs: standalone or kubernetes
+    #[arg(long, default_value = "standalone")]
+    pub mode: String,
+    /// Kubeconfig, if not run inside the cluster
+    #[arg(long)]
+    pub kubeconfig: Option<PathBuf>,
+    /// Tokens beside certificates
+    #[command(flatten)]
+    pub jwt: JwtFlags,
+    /// The server that publishes the tokens' keys
+    #[command(flatten)]
+    pub oidc: OidcFlags,
+}
+
+/// Tokens beside certificates.
+#[derive(Args, Clone, Debug)]
+pub struct JwtFlags {
+    /// Issue JWT SVIDs
+    #[arg(long, default_value_t = false, action = ArgAction::Set, num_args = 0..=1,
+          require_equals = true, default_missing_value = "true", value_parser = boolean)]
+    pub jwt_enabled: bool,
+    /// File of the JWT signing key; obeyed only if absolute
+    #[arg(long, default_value = "jwt.key")]
+    pub jwt_key_filename: PathBuf,
+    /// File of the published key set; obeyed only if absolute
+    #[arg(long, default_value = "jwks.json")]
+    pub jwks_filename: PathBuf,
+    /// Issuer claim of JWT SVIDs
+    #[arg(long)]
+    pub jwt_issuer: Option<String>,
+    /// Signature algorithm of JWT SVIDs
+    #[arg(long, default_value = "RS256")]
+    pub jwt_signing_algorithm: String,
+    /// Key id of JWT SVIDs
+    #[arg(long)]
+    pub jwt_key_id: Option<String>,
+    /// Lifetime of JWT SVIDs
+    #[arg(long, default_value = "24h")]
+    pub jwt_ttl: GoDuration,
+}
+
+/// The server that publishes the tokens' keys.
+#[derive(Args, Clone, Debug)]
+pub struct OidcFlags {
+    /// Serve OIDC discovery, if JWT SVIDs are issued
+    #[arg(long, default_value_t = false, action = ArgAction::Set, num_args = 0..=1,
+          require_equals = true, default_missing_value = "true", value_parser = boolean)]
+    pub oidc_enabled: bool,
+    /// Port of the OIDC server
+    #[arg(long, default_value_t = 9080)]
+    pub oidc_server_listen_port: u16,
+    /// Address of the OIDC server
+    #[arg(long, default_value = "localhost")]
+    pub oidc_server_listen_address: String,
+    /// Whether the OIDC server must have a certificate
+    #[arg(long, default_value_t = true, action = ArgAction::Set, num_args = 0..=1,
+          require_equals = true, default_missing_value = "true", value_parser = boolean)]
+    pub oidc_server_tls_enabled: bool,
+    /// File of the OIDC server's certificate
+    #[arg(long)]
+    pub oidc_server_tls_cert_file: Option<PathBuf>,
+    /// File of the OIDC server's private key
+    #[arg(long)]
+    pub oidc_server_tls_key_file: Option<PathBuf>,
+    /// Published address of the key set, if it is another one
+    #[arg(long)]
+    pub oidc_jwks_uri: Option<String>,
+    /// Path in front of the OIDC endpoints
+    #[arg(long)]
+    pub oidc_path_prefix: Option<String>,
+    /// Hosts that the OIDC server answers for; all when empty
+    #[arg(long, value_delimiter = ',')]
+    pub oidc_allowed_hosts: Vec<String>,
+}
+
+/// Flags that can't be obeyed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum FlagError {
+    /// `--mode`.
+    #[error("--mode must be standalone or kubernetes, not \"{0}\"")]
+    Mode(String),
+    /// `--trust-domain`.
+    #[error("--trust-domain is no trust domain")]
+    TrustDomain(#[source] SpiffeIdError),
+    /// OIDC over TLS without a certificate.
+    #[error("--oidc-server-tls-cert-file and --oidc-server-tls-key-file are needed for OIDC over TLS; --oidc-server-tls-enabled=false serves it without")]
+    OidcCertificate,
+    /// One of the two OIDC files.
+    #[error("--oidc-server-tls-cert-file and --oidc-server-tls-key-file must be given together")]
+    OidcPair,
+    /// `--jwt-issuer` without `--jwt-enabled`.
+    #[error("--jwt-issuer needs --jwt-enabled")]
+    JwtIssuer,
+    /// A credential file's name without a last part.
+    #[error("{0} names no file")]
+    NoFile(&'static str),
+    /// A feature that this version does not have.
+    #[error("{0} is not supported by this version of sentry")]
+    Unsupported(&'static str),
+}
+
+/// Where the parts of the bundle are.
+#[derive(Debug, Clone)]
+pub struct Paths {
+    /// Trust anchors.
+    pub anchors: PathBuf,
+    /// Issuer chain.
+    pub issuer_chain: PathBuf,
+    /// Issuer key.
+    pub issuer_key: PathBuf,
+}
+
+// === impl Flags ===
+
+impl Flags {
+    /// The mode.
+    ///
+    /// # Errors
+    /// If it is none of the two.
+    pub fn mode(&self) -> Result<Mode, FlagError> {
+        match self.mode.as_str() {
+            "standalone" => Ok(Mode::Standalone),
+            "kubernetes" => Ok(Mode::Kubernetes),
+            other => Err(FlagError::Mode(other.to_owned())),
+        }
+    }
+
+    /// The trust domain of the control plane; it beats the Configuration's.
+    ///
+    /// # Errors
+    /// If it is none.
+    pub fn trust_domain(&self) -> Result<TrustDomain, FlagError> {
+        trust_domain::parse(&self.trust_domain).map_err(FlagError::TrustDomain)
+    }
+
+    /// Checks what clap can't see: which flags fit together.
+    ///
+    /// # Errors
+    /// Names the flags that do not.
+    pub fn check(&self) -> Result<(), FlagError> {
+        let oidc = &self.oidc;
+        let certificate = oidc.oidc_server_tls_cert_file.is_some();
+        let key = oidc.oidc_server_tls_key_file.is_some();
+        if oidc.oidc_enabled && oidc.oidc_server_tls_enabled && !(certificate && key) {
+            return Err(FlagError::OidcCertificate);
+        }
+        if certificate != key {
+            return Err(FlagError::OidcPair);
+        }
+        if self.jwt.jwt_issuer.is_some() && !self.jwt.jwt_enabled {
+            return Err(FlagError::JwtIssuer);
+        }
+        if self.jwt.jwt_enabled {
+            return Err(FlagError::Unsupported("--jwt-enabled"));
+        }
+        Ok(())
+    }
+
+    /// Where the parts of the bundle are; absolute names stand for themselves.
+    pub fn paths(&self) -> Paths {
+        let path = |name: &Path| self.issuer_credentials.join(name);
+        Paths {
+            anchors: path(&self.issuer_ca_filename),
+            issuer_chain: path(&self.issuer_certificate_filename),
+            issuer_key: path(&self.issuer_key_filename),
+        }
+    }
+}
+
+// === impl Paths ===
+
+impl Paths {
+    /// The keys of the Secret: the last parts of the paths.
+    ///
+    /// # Errors
+    /// If a path has none.
+    pub fn names(&self) -> Result<Names, FlagError> {
+        Ok(Names {
+            anchors: name(&self.anchors, "--issuer-ca-filename")?,
+            issuer_chain: name(&self.issuer_chain, "--issuer-certificate-filename")?,
+            issuer_key: name(&self.issuer_key, "--issuer-key-filename")?,
+        })
+    }
+}
+
+fn name(path: &Path, flag: &'static str) -> Result<String, FlagError> {
+    let name = path.file_name().and_then(|name| name.to_str());
+    name.map(str::to_owned).ok_or(FlagError::NoFile(flag))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn flags(args: &[&str]) -> Flags {
+        let args = ["sentry"].iter().chain(args).map(Into::into);
+        config::args::parse_from(args).unwrap()
+    }
+
+    #[test]
+    fn takes_what_the_harness_passes() {
+        let flags = flags(&[
+            "-log-level=info",
+            "-port=1",
+            "-issuer-ca-filename=ca.crt",
+            "-issuer-certificate-filename=issuer.crt",
+            "-issuer-key-filename=issuer.key",
+            "-metrics-port=2",
+            "-metrics-listen-address=127.0.0.1",
+            "-healthz-port=3",
+            "-healthz-listen-address=127.0.0.1",
+            "-listen-address=127.0.0.1",
+            "-issuer-credentials=/tmp/x",
+            "-trust-domain=integration.test.dapr.io",
+            "-mode=kubernetes",
+            "-kubeconfig=/tmp/kubeconfig",
+            "-config=/tmp/config.yaml",
+            "-oidc-allowed-hosts=a,b",
+        ]);
+        flags.check().unwrap();
+        assert_eq!(flags.mode().unwrap(), Mode::Kubernetes);
+        assert_eq!(flags.paths().anchors, Path::new("/tmp/x/ca.crt"));
+        assert_eq!(flags.paths().names().unwrap().issuer_key, "issuer.key");
+        assert_eq!(flags.oidc.oidc_allowed_hosts, ["a", "b"]);
+    }
+
+    #[test]
+    fn obeys_absolute_names() {
+        let flags = flags(&["--issuer-key-filename", "/keys/tls.key"]);
+        assert_eq!(flags.paths().issuer_key, Path::new("/keys/tls.key"));
+        assert_eq!(flags.paths().names().unwrap().issuer_key, "tls.key");
+    }
+
+    #[test]
+    fn refuses_what_does_not_fit() {
+        assert!(matches!(flags(&["-mode=docker"]).mode(), Err(FlagError::Mode(_))));
+        let no_certificate = flags(&["-oidc-enabled"]);
+        assert!(matches!(no_certificate.check(), Err(FlagError::OidcCertificate)));
+        let no_jwt = flags(&["-jwt-issuer="]);
+        assert!(matches!(no_jwt.check(), Err(FlagError::JwtIssuer)));
+        let half = flags(&["-oidc-server-tls-key-file=x"]);
+        assert!(matches!(half.check(), Err(FlagError::OidcPair)));
+    }
+}

@@ -1,0 +1,43 @@
+//! The one source of randomness.
+
+use aws_lc_rs::{error::Unspecified, rand};
+use sentry_core::generate::Entropy;
+use zeroize::Zeroizing;
+
+/// The operating system gave no random bytes.
+#[derive(Debug, thiserror::Error)]
+#[error("the system gave no random bytes")]
+pub struct RandomError(#[from] Unspecified);
+
+/// A serial number of a certificate.
+///
+/// # Errors
+/// If the system gives no random bytes.
+pub fn serial() -> Result<[u8; 16], RandomError> {
+    let mut bytes = [0; 16];
+    rand::fill(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// The seed of a private key, wiped when dropped.
+///
+/// # Errors
+/// If the system gives no random bytes.
+pub fn seed() -> Result<Zeroizing<[u8; 32]>, RandomError> {
+    let mut bytes = Zeroizing::new([0; 32]);
+    rand::fill(bytes.as_mut())?;
+    Ok(bytes)
+}
+
+/// What a new authority needs.
+///
+/// # Errors
+/// If the system gives no random bytes.
+pub fn entropy() -> Result<Entropy, RandomError> {
+    Ok(Entropy {
+        root_seed: seed()?,
+        issuer_seed: seed()?,
+        root_serial: serial()?,
+        issuer_serial: serial()?,
+    })
+}

@@ -1,0 +1,237 @@
+//! From flags to a running sentry.
+
+use std::{env, path::Path, sync::Arc};
+
+use identity::{Identity, Listener, tls};
+use identity_core::WorkloadError;
+use kube::Client;
+use process::{Process, kubernetes::ClientError};
+use proto::sentry::v1::ca_server::CaServer;
+use sentry_core::{
+    Settings, cluster, generate,
+    settings::{Method, Mode, SettingsError},
+    validator::kubernetes::ControlPlane,
+};
+use tonic::transport::Server;
+
+use crate::{
+    authority::{Authority, AuthorityError, Owner},
+    configuration::{self, ConfigurationError},
+    flags::{FlagError, Flags},
+    kubernetes::{Kubernetes, Pods},
+    metrics::Metrics,
+    own::{Keeper, OwnError},
+    server::Signer,
+    store::{Files, Secret, Store},
+    trigger::Trigger,
+    validators::Validators,
+};
+
+/// Where the system writes the search list of host names.
+const RESOLV_CONF: &str = "/etc/resolv.conf";
+
+/// Why sentry did not start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// A flag.
+    #[error(transparent)]
+    Flag(#[from] FlagError),
+    /// In a cluster, sentry must know its own namespace.
+    #[error("NAMESPACE must be set in kubernetes mode")]
+    NoNamespace,
+    /// The process runs as root.
+    #[error(transparent)]
+    Root(#[from] process::RootRefused),
+    /// No way to the API server.
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    /// The Configuration can't be read.
+    #[error("load the Configuration")]
+    Configuration(#[from] ConfigurationError),
+    /// The Configuration can't be obeyed.
+    #[error("load the Configuration")]
+    Settings(#[from] SettingsError),
+    /// The Configuration asks for a feature that this version does not have.
+    #[error("spec.mtls.tokenValidators: jwks is not supported by this version of sentry")]
+    Jwks,
+    /// No bundle.
+    #[error(transparent)]
+    Authority(#[from] AuthorityError),
+    /// Sentry's trust domain and namespace make no SPIFFE ID.
+    #[error("sentry has no SPIFFE ID")]
+    Id(#[from] WorkloadError),
+    /// No certificate for sentry itself.
+    #[error(transparent)]
+    Own(#[from] OwnError),
+    /// The listen address is none.
+    #[error(transparent)]
+    Address(#[from] config::listen::ListenAddressError),
+    /// The TLS library refuses its own settings.
+    #[error("prepare TLS")]
+    Tls(#[from] rustls::Error),
+    /// The port is taken, or forbidden.
+    #[error("listen on port {0}")]
+    Listen(u16, #[source] std::io::Error),
+}
+
+/// What sentry is told, checked.
+struct Context {
+    flags: Flags,
+    process: Process,
+    mode: Mode,
+    own: ControlPlane,
+    client: Option<Client>,
+    settings: Settings,
+    metrics: Metrics,
+}
+
+/// Starts sentry: Configuration, bundle, own certificate, validators, server.
+///
+/// # Errors
+/// Says what keeps it from starting.
+pub async fn start(flags: Flags, process: Process) -> Result<(), StartError> {
+    let context = Context::new(flags, process).await?;
+    let authority = Arc::new(context.authority().await?);
+    let identity = context.keep(Arc::clone(&authority)).await?;
+    let validators = context.validators()?;
+    context.serve(authority, validators, &identity).await
+}
+
+// === impl Context ===
+
+impl Context {
+    async fn new(flags: Flags, process: Process) -> Result<Self, StartError> {
+        flags.check()?;
+        let (mode, own) = (flags.mode()?, own(&flags)?);
+        let client = match mode {
+            Mode::Standalone => None,
+            Mode::Kubernetes => Some(client(&flags).await?),
+        };
+        let configuration = match &client {
+            None => configuration::from_file(&flags.config)?,
+            Some(client) => {
+                configuration::from_cluster(client.clone(), &own.namespace, &flags.config).await?
+            }
+        };
+        let settings = Settings::read(&configuration, mode)?;
+        if settings.allows(Method::Jwks) {
+            return Err(StartError::Jwks);
+        }
+        let metrics = Metrics::default();
+        process.metrics(|registry| metrics.register(registry));
+        Ok(Self { flags, process, mode, own, client, settings, metrics })
+    }
+
+    async fn authority(&self) -> Result<Authority, StartError> {
+        let names = self.flags.paths().names()?;
+        let store = match &self.client {
+            None => Store::Files(Files::new(self.flags.paths(), names)),
+            Some(client) => Store::Secret(Secret::new(client.clone(), &self.own.namespace, names)),
+        };
+        let owner = Owner {
+            trust_domain: self.own.trust_domain.clone(),
+            namespace: self.own.namespace.clone(),
+            skew: self.settings.terms.skew,
+        };
+        Ok(Authority::open(store, owner, self.metrics.clone()).await?)
+    }
+
+    /// Issues sentry's own certificate and keeps it, and the bundle, fresh.
+    async fn keep(&self, authority: Arc<Authority>) -> Result<Identity, StartError> {
+        let paths = self.flags.paths();
+        let files = vec![paths.anchors, paths.issuer_chain, paths.issuer_key];
+        let workload = generate::sentry(&self.own.trust_domain, &self.own.namespace);
+        let keeper = Keeper::new(
+            authority,
+            workload,
+            self.settings.terms,
+            self.metrics.clone(),
+            Trigger::new(files).await,
+        )?;
+        let identity = keeper.identity();
+        self.process.spawn("own-certificate", keeper.run(self.process.stopping()));
+        self.process.health().target("security-provider").ready();
+        Ok(identity)
+    }
+
+    fn validators(&self) -> Result<Validators, StartError> {
+        let kubernetes = self.client.clone().map(|client| self.kubernetes(client)).transpose()?;
+        Ok(Validators {
+            default: self.settings.default_method,
+            insecure: self.settings.allows(Method::Insecure),
+            kubernetes,
+        })
+    }
+
+    fn kubernetes(&self, client: Client) -> Result<Kubernetes, StartError> {
+        let pods = Arc::new(Pods::new(client.clone()));
+        let (watch, synced) = (Arc::clone(&pods), Arc::clone(&pods));
+        let stopping = self.process.stopping();
+        self.process.spawn("pods", async move { watch.run(stopping).await });
+        let target = self.process.health().target("sentry-kubernetes-validator");
+        let stopping = self.process.stopping();
+        self.process.spawn::<std::convert::Infallible>("pods-synced", async move {
+            tokio::select! {
+                () = stopping.cancelled() => return Ok(()),
+                () = synced.synced() => target.ready(),
+            }
+            stopping.cancelled().await;
+            Ok(())
+        });
+        let id = generate::sentry(&self.own.trust_domain, &self.own.namespace).spiffe_id()?;
+        Ok(Kubernetes::new(client, pods, self.own.clone(), &id))
+    }
+
+    async fn serve(
+        &self,
+        authority: Arc<Authority>,
+        validators: Validators,
+        identity: &Identity,
+    ) -> Result<(), StartError> {
+        let signer = Signer {
+            authority,
+            validators,
+            terms: self.settings.terms,
+            namespace: self.own.namespace.clone(),
+            domain: self.domain(),
+            metrics: self.metrics.clone(),
+        };
+        let tls = tls::server(identity, tls::Clients::Any, &[b"h2"])?;
+        let port = self.flags.port;
+        let addresses = config::listen::addresses(&self.flags.listen_address, port)?;
+        let listener = Listener::bind(&addresses, Some(tls)).await;
+        let listener = listener.map_err(|error| StartError::Listen(port, error))?;
+        tracing::info!(port, "serving certificates");
+        let stopping = self.process.stopping();
+        let server = Server::builder()
+            .add_service(CaServer::new(signer))
+            .serve_with_incoming_shutdown(listener.incoming(), stopping.cancelled_owned());
+        self.process.spawn("sentry-server", server);
+        self.process.health().target("sentry-server").ready();
+        Ok(())
+    }
+
+    /// The DNS domain of the cluster; outside one, the trust domain, as the scheduler has it.
+    fn domain(&self) -> String {
+        let text = match self.mode {
+            Mode::Kubernetes => std::fs::read_to_string(RESOLV_CONF).unwrap_or_default(),
+            Mode::Standalone => String::new(),
+        };
+        cluster::domain(&text).unwrap_or(self.own.trust_domain.as_str()).to_owned()
+    }
+}
+
+async fn client(flags: &Flags) -> Result<Client, StartError> {
+    process::refuse_root()?;
+    if env::var("NAMESPACE").unwrap_or_default().is_empty() {
+        return Err(StartError::NoNamespace);
+    }
+    let kubeconfig = flags.kubeconfig.as_deref().filter(|path| *path != Path::new(""));
+    Ok(process::kubernetes::client(kubeconfig).await?)
+}
+
+fn own(flags: &Flags) -> Result<ControlPlane, FlagError> {
+    let namespace = env::var("NAMESPACE").unwrap_or_else(|_| "default".to_owned());
+    Ok(ControlPlane { namespace, trust_domain: flags.trust_domain()? })
+}

@@ -1,0 +1,122 @@
+//! The bundle in a Secret, the truth, with a public copy of its trust anchors in a ConfigMap.
+//!
+//! Both exist before sentry starts; sentry may read and update, not create them.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::{
+    ByteString,
+    api::core::v1::{ConfigMap, Secret as SecretObject},
+};
+use kube::{Api, Client, api::PostParams};
+use sentry_core::{
+    Parts,
+    agreement::{self, Names, Stored},
+};
+use zeroize::Zeroizing;
+
+use super::{StoreError, Written};
+
+/// Name of both objects.
+const NAME: &str = "dapr-trust-bundle";
+
+/// An object changed between reading and writing it.
+const CONFLICT: u16 = 409;
+
+/// How often a copy that others write too is tried.
+const ATTEMPTS: usize = 5;
+
+/// The bundle in a Secret, with a public copy of the trust anchors.
+pub struct Secret {
+    secrets: Api<SecretObject>,
+    config_maps: Api<ConfigMap>,
+    namespace: String,
+    names: Names,
+}
+
+// === impl Secret ===
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Secret").field("namespace", &self.namespace).finish_non_exhaustive()
+    }
+}
+
+impl Secret {
+    /// The bundle in the Secret of the namespace, under these keys.
+    pub fn new(client: Client, namespace: &str, names: Names) -> Self {
+        Self {
+            secrets: Api::namespaced(client.clone(), namespace),
+            config_maps: Api::namespaced(client, namespace),
+            namespace: namespace.to_owned(),
+            names,
+        }
+    }
+
+    pub(super) fn names(&self) -> &Names {
+        &self.names
+    }
+
+    pub(super) async fn read(&self) -> Result<Stored, StoreError> {
+        let mut data = self.get().await?.data.unwrap_or_default();
+        let mut take = |name: &String| data.remove(name).map(|ByteString(text)| text);
+        Ok(Stored {
+            anchors: take(&self.names.anchors),
+            issuer_chain: take(&self.names.issuer_chain),
+            issuer_key: take(&self.names.issuer_key).map(Zeroizing::new),
+        })
+    }
+
+    /// The object's version goes along, so that of several replicas one wins.
+    pub(super) async fn write(&self, parts: &Parts) -> Result<Written, StoreError> {
+        let mut secret = self.get().await?;
+        let data = secret.data.get_or_insert_default();
+        if [&self.names.anchors, &self.names.issuer_chain, &self.names.issuer_key]
+            .into_iter()
+            .any(|name| data.get(name).is_some_and(|text| !text.0.is_empty()))
+        {
+            return Ok(Written::Conflict);
+        }
+        data.insert(self.names.anchors.clone(), ByteString(parts.anchors.clone()));
+        data.insert(self.names.issuer_chain.clone(), ByteString(parts.issuer_chain.clone()));
+        data.insert(self.names.issuer_key.clone(), ByteString(parts.issuer_key.to_vec()));
+        match self.secrets.replace(NAME, &PostParams::default(), &secret).await {
+            Ok(_) => Ok(Written::Yes),
+            Err(error) if is_conflict(&error) => Ok(Written::Conflict),
+            Err(error) => Err(self.failed("update Secret", error)),
+        }
+    }
+
+    pub(super) async fn publish(&self, parts: &Parts) -> Result<bool, StoreError> {
+        let anchors = String::from_utf8_lossy(&parts.anchors).into_owned();
+        let mut attempts = 1..=ATTEMPTS;
+        loop {
+            let copy = self.config_maps.get(NAME).await;
+            let mut copy = copy.map_err(|error| self.failed("get ConfigMap", error))?;
+            let data: &mut BTreeMap<_, _> = copy.data.get_or_insert_default();
+            let found = data.get(&self.names.anchors).map(String::as_str);
+            if !agreement::copy_is_stale(found, anchors.as_bytes()) {
+                return Ok(false);
+            }
+            data.insert(self.names.anchors.clone(), anchors.clone());
+            match self.config_maps.replace(NAME, &PostParams::default(), &copy).await {
+                Ok(_) => return Ok(true),
+                Err(error) if is_conflict(&error) && attempts.next().is_some() => {}
+                Err(error) => return Err(self.failed("update ConfigMap", error)),
+            }
+        }
+    }
+
+    async fn get(&self) -> Result<SecretObject, StoreError> {
+        self.secrets.get(NAME).await.map_err(|error| self.failed("get Secret", error))
+    }
+
+    fn failed(&self, doing: &'static str, source: kube::Error) -> StoreError {
+        let namespace = self.namespace.clone();
+        StoreError::Api { doing, name: NAME, namespace, source: Box::new(source) }
+    }
+}
+
+fn is_conflict(error: &kube::Error) -> bool {
+    matches!(error, kube::Error::Api(status) if status.code == CONFLICT)
+}
