@@ -1,3 +1,40 @@
 //! A small application for the demo and the tests: state, publish and subscribe, invoke, actors.
 
-fn main() {}
+mod app;
+mod callback;
+mod flags;
+mod http;
+mod sidecar;
+
+use app::App;
+use clap::Parser;
+use flags::{Flags, Protocol};
+use std::net::{Ipv6Addr, SocketAddr};
+use std::sync::Arc;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> anyhow::Result<()> {
+    let flags = Flags::parse();
+    let app = Arc::new(App::new(&flags));
+    let http = http::serve(app.clone(), address(flags.http_port()), stopped());
+    match flags.protocol {
+        Protocol::Http => http.await,
+        Protocol::Grpc => {
+            let grpc = callback::serve(app, address(flags.app_port), stopped());
+            tokio::try_join!(http, grpc).map(drop)
+        }
+    }
+}
+
+fn address(port: u16) -> SocketAddr {
+    (Ipv6Addr::UNSPECIFIED, port).into()
+}
+
+/// Resolves when the process is asked to end. A container's first process must ask for the signal.
+async fn stopped() {
+    use tokio::signal::unix::{SignalKind, signal};
+    match signal(SignalKind::terminate()) {
+        Ok(mut terminate) => drop(terminate.recv().await),
+        Err(error) => eprintln!("SIGTERM can't be listened for: {error}"),
+    }
+}

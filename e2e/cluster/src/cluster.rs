@@ -166,6 +166,7 @@ impl Cluster {
         images::load(self, &images::system(tools)?, progress)?;
         let kubectl = Kubectl::new(&self.paths);
         progress.step("API server", || await_api_server(&kubectl))?;
+        control_plane::start_controllers(&self.paths, &pki, first)?;
         nodes.iter().try_for_each(|node| node.join(&pki))?;
         dns::apply(&kubectl, &self.paths)?;
         for node in &nodes {

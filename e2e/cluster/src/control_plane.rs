@@ -16,28 +16,33 @@ pub(crate) const PARTS: [&str; 4] = [
     "kube-scheduler",
 ];
 
-/// Starts all parts at once; they wait for each other.
+/// Starts etcd and the API server, which waits for it.
 pub(crate) fn start(paths: &Paths, pki: &Pki, first: Place) -> Result<()> {
     fresh(&paths.state().join("etcd"))?;
-    let [etcd, api_server, controllers, scheduler] = PARTS;
-    for (name, arguments) in [
-        (etcd, etcd_arguments(paths)),
-        (api_server, api_server_arguments(pki, first)),
-        (controllers, controller_arguments(paths, pki, first)?),
-        (scheduler, scheduler_arguments(paths, pki, first)?),
-    ] {
-        let program = paths.bin().join(name);
-        daemons::start(
-            paths,
-            &Daemon {
-                name: name.into(),
-                program,
-                arguments,
-                netns: None,
-            },
-        )?;
-    }
-    Ok(())
+    let [etcd, api_server, ..] = PARTS;
+    start_part(paths, etcd, etcd_arguments(paths))?;
+    start_part(paths, api_server, api_server_arguments(pki, first))
+}
+
+/// Starts what drives objects. Before the API server is ready these fail and try again only
+/// after seconds.
+pub(crate) fn start_controllers(paths: &Paths, pki: &Pki, first: Place) -> Result<()> {
+    let [.., controllers, scheduler] = PARTS;
+    start_part(paths, controllers, controller_arguments(paths, pki, first)?)?;
+    start_part(paths, scheduler, scheduler_arguments(paths, pki, first)?)
+}
+
+fn start_part(paths: &Paths, name: &str, arguments: Vec<String>) -> Result<()> {
+    let program = paths.bin().join(name);
+    daemons::start(
+        paths,
+        &Daemon {
+            name: name.into(),
+            program,
+            arguments,
+            netns: None,
+        },
+    )
 }
 
 /// Data is not synced to disk: no test depends on it after a power loss, and it is far faster.
@@ -90,8 +95,13 @@ fn controller_arguments(paths: &Paths, pki: &Pki, first: Place) -> Result<Vec<St
             pki.key("service-account").display()
         ),
         "--use-service-account-credentials=true".into(),
+        // Two dozen controllers fetch a token each, which the usual limit stretches over seconds.
+        "--kube-api-qps=1000".into(),
+        "--kube-api-burst=1000".into(),
         // A dead node's pods are replaced within a test's patience.
         "--node-monitor-grace-period=20s".into(),
+        // Its controllers keep nothing that would be lost, and some never end by themselves.
+        "--controller-shutdown-timeout=1s".into(),
     ]);
     Ok(arguments)
 }

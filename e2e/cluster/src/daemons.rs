@@ -9,8 +9,11 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-/// How long a process may take to end by itself.
-const GRACE: Duration = Duration::from_secs(15);
+/// How long a process may take to end by itself. Short, for what they would still write is thrown
+/// away, and an API server can wait for its clients for ten seconds and more.
+const GRACE: Duration = Duration::from_secs(3);
+/// How long the kernel may take to end a killed one.
+const KILLED: Duration = Duration::from_secs(20);
 
 /// A process to start: it outlives its starter and writes to a log of its own.
 pub(crate) struct Daemon {
@@ -118,7 +121,7 @@ pub(crate) fn stop(which: impl Fn(&str) -> bool) -> Result<()> {
         for record in &records {
             record.signal(Signal::KILL);
         }
-        until("killed processes end", GRACE, gone)?;
+        until("killed processes end", KILLED, gone)?;
     }
     for record in records {
         fs::remove_file(record_file(&record.name))?;

@@ -1,0 +1,71 @@
+use crate::flags::Flags;
+use crate::sidecar::Sidecar;
+use serde_json::{Value, json};
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// The actor type that this application hosts.
+pub(crate) const ACTOR: &str = "counter";
+
+/// What the application knows, whichever way it is called.
+pub(crate) struct App {
+    pub(crate) sidecar: Sidecar,
+    pub(crate) name: String,
+    pub(crate) state_store: String,
+    pub(crate) pubsub: String,
+    pub(crate) topics: Vec<String>,
+    host_actors: bool,
+    events: Mutex<Vec<Value>>,
+    counters: Mutex<HashMap<String, u64>>,
+}
+
+impl App {
+    pub(crate) fn new(flags: &Flags) -> Self {
+        Self {
+            sidecar: Sidecar::new(flags.dapr_http_port),
+            name: flags.hostname.clone(),
+            state_store: flags.state_store.clone(),
+            pubsub: flags.pubsub.clone(),
+            topics: flags.topics.clone(),
+            host_actors: flags.host_actors,
+            events: Mutex::default(),
+            counters: Mutex::default(),
+        }
+    }
+
+    /// What the sidecar asks about actors.
+    pub(crate) fn actor_config(&self) -> Value {
+        let entities: &[&str] = if self.host_actors { &[ACTOR] } else { &[] };
+        json!({"entities": entities})
+    }
+
+    pub(crate) fn record(&self, event: Value) {
+        lock(&self.events).push(event);
+    }
+
+    pub(crate) fn received(&self) -> Vec<Value> {
+        lock(&self.events).clone()
+    }
+
+    /// Adds one to an actor's counter and returns it.
+    pub(crate) fn increment(&self, id: &str) -> u64 {
+        let mut counters = lock(&self.counters);
+        let counter = counters.entry(id.to_owned()).or_default();
+        *counter += 1;
+        *counter
+    }
+
+    pub(crate) fn count(&self, id: &str) -> u64 {
+        lock(&self.counters).get(id).copied().unwrap_or_default()
+    }
+
+    /// Forgets an actor, as the sidecar asks when it is idle or moves.
+    pub(crate) fn deactivate(&self, id: &str) {
+        lock(&self.counters).remove(id);
+    }
+}
+
+/// A panic in another request can't leave these maps half written.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

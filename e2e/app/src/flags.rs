@@ -1,0 +1,50 @@
+use clap::{ArgAction, Parser, ValueEnum};
+
+/// How the sidecar talks to this application.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Protocol {
+    Http,
+    Grpc,
+}
+
+/// An application with a Dapr sidecar, to be driven over HTTP
+#[derive(Debug, Parser)]
+pub(crate) struct Flags {
+    /// Where the sidecar calls
+    #[arg(long, env, default_value_t = 3000)]
+    pub(crate) app_port: u16,
+    /// How the sidecar calls
+    #[arg(long, env, value_enum, default_value_t = Protocol::Http)]
+    pub(crate) protocol: Protocol,
+    /// Where people and tests call if the protocol is gRPC; else it is the app port
+    #[arg(long, env, default_value_t = 3001)]
+    pub(crate) driver_port: u16,
+    /// The sidecar's HTTP port on localhost
+    #[arg(long, env, default_value_t = 3500)]
+    pub(crate) dapr_http_port: u16,
+    /// The state store's name
+    #[arg(long, env, default_value = "statestore")]
+    pub(crate) state_store: String,
+    /// The publish and subscribe component's name
+    #[arg(long, env, default_value = "pubsub")]
+    pub(crate) pubsub: String,
+    /// The topics to subscribe to
+    #[arg(long, env, value_delimiter = ',')]
+    pub(crate) topics: Vec<String>,
+    /// Whether to host the actor type `counter`
+    #[arg(long, env, action = ArgAction::Set, default_value_t = true)]
+    pub(crate) host_actors: bool,
+    /// What `/hello` answers; a pod's host name is the pod's name
+    #[arg(long, env, default_value = "testapp")]
+    pub(crate) hostname: String,
+}
+
+impl Flags {
+    /// The port of the HTTP server.
+    pub(crate) fn http_port(&self) -> u16 {
+        match self.protocol {
+            Protocol::Http => self.app_port,
+            Protocol::Grpc => self.driver_port,
+        }
+    }
+}

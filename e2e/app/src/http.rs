@@ -1,0 +1,155 @@
+use crate::app::{ACTOR, App};
+use anyhow::Context;
+use axum::extract::{Path, State};
+use axum::http::{Method, StatusCode};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{any, delete, get, post, put};
+use axum::{Json, Router};
+use bytes::Bytes;
+use serde_json::{Value, json};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use tokio::net::TcpListener;
+
+type Shared = State<Arc<App>>;
+
+/// Serves until `stopped`.
+pub(crate) async fn serve(
+    app: Arc<App>,
+    address: SocketAddr,
+    stopped: impl Future<Output = ()> + Send + 'static,
+) -> anyhow::Result<()> {
+    let listener = TcpListener::bind(address)
+        .await
+        .with_context(|| format!("listen on {address}"))?;
+    println!("HTTP on {address}");
+    axum::serve(listener, router(app))
+        .with_graceful_shutdown(stopped)
+        .await
+        .context("serve HTTP")
+}
+
+fn router(app: Arc<App>) -> Router {
+    Router::new()
+        .merge(driven())
+        .merge(called())
+        .with_state(app)
+}
+
+/// What people and tests call.
+fn driven() -> Router<Arc<App>> {
+    Router::new()
+        .route("/healthz", get(StatusCode::NO_CONTENT))
+        .route("/hello", any(hello))
+        .route(
+            "/state/{key}",
+            get(get_state).put(put_state).post(put_state),
+        )
+        .route("/call/{app}/{*method}", any(call))
+        .route("/publish/{topic}", post(publish).put(publish))
+        .route("/received", get(received))
+        .route("/count/{id}", any(count))
+        .route("/metadata", get(metadata))
+}
+
+/// What the sidecar calls.
+fn called() -> Router<Arc<App>> {
+    Router::new()
+        .route("/dapr/subscribe", get(subscriptions))
+        .route("/events", post(event))
+        .route("/dapr/config", get(actor_config))
+        .route("/actors/{type}/{id}", delete(deactivate))
+        .route("/actors/{type}/{id}/method/{method}", put(act))
+}
+
+async fn hello(State(app): Shared) -> String {
+    app.name.clone()
+}
+
+async fn get_state(State(app): Shared, Path(key): Path<String>) -> Response {
+    let path = format!("state/{}/{key}", app.state_store);
+    app.sidecar.call(Method::GET, &path, Bytes::new()).await
+}
+
+/// The body is the value: JSON if it is some, else text.
+async fn put_state(State(app): Shared, Path(key): Path<String>, body: Bytes) -> Response {
+    let text = || Value::from(String::from_utf8_lossy(&body).into_owned());
+    let value = serde_json::from_slice(&body).unwrap_or_else(|_| text());
+    let items = json!([{"key": key, "value": value}]).to_string();
+    app.sidecar
+        .call(
+            Method::POST,
+            &format!("state/{}", app.state_store),
+            items.into(),
+        )
+        .await
+}
+
+async fn call(
+    State(app): Shared,
+    Path((target, method)): Path<(String, String)>,
+    verb: Method,
+    body: Bytes,
+) -> Response {
+    app.sidecar
+        .call(verb, &format!("invoke/{target}/method/{method}"), body)
+        .await
+}
+
+async fn publish(State(app): Shared, Path(topic): Path<String>, body: Bytes) -> Response {
+    app.sidecar
+        .call(
+            Method::POST,
+            &format!("publish/{}/{topic}", app.pubsub),
+            body,
+        )
+        .await
+}
+
+async fn received(State(app): Shared) -> Json<Vec<Value>> {
+    Json(app.received())
+}
+
+async fn count(State(app): Shared, Path(id): Path<String>) -> Response {
+    let path = format!("actors/{ACTOR}/{id}/method/increment");
+    app.sidecar.call(Method::PUT, &path, Bytes::new()).await
+}
+
+async fn metadata(State(app): Shared) -> Response {
+    app.sidecar
+        .call(Method::GET, "metadata", Bytes::new())
+        .await
+}
+
+async fn subscriptions(State(app): Shared) -> Json<Vec<Value>> {
+    let subscribe = |topic| json!({"pubsubname": app.pubsub, "topic": topic, "route": "/events"});
+    Json(app.topics.iter().map(subscribe).collect())
+}
+
+async fn event(State(app): Shared, Json(event): Json<Value>) -> Json<Value> {
+    app.record(event);
+    Json(json!({"status": "SUCCESS"}))
+}
+
+async fn actor_config(State(app): Shared) -> Json<Value> {
+    Json(app.actor_config())
+}
+
+async fn deactivate(State(app): Shared, Path((_, id)): Path<(String, String)>) -> StatusCode {
+    app.deactivate(&id);
+    StatusCode::OK
+}
+
+async fn act(
+    State(app): Shared,
+    Path((_, id, method)): Path<(String, String, String)>,
+) -> Response {
+    match method.as_str() {
+        "increment" => Json(app.increment(&id)).into_response(),
+        "get" => Json(app.count(&id)).into_response(),
+        other => (StatusCode::NOT_FOUND, format!("no actor method {other:?}")).into_response(),
+    }
+}
+
+#[cfg(test)]
+mod tests;
