@@ -97,10 +97,18 @@ where
     let process = Process::new(tasks);
     // Health and metrics answer until the last task has ended.
     let (doors, mut door_ends) = Tasks::new();
+    // Known before the doors open: nobody may find the process healthy before it is started.
+    let started = process.health.target(START);
     process
         .open_doors(&service.flags, service.routes, &doors)
         .await?;
-    process.tasks.spawn(START, start(process.clone()));
+    let (starting, stopping) = (start(process.clone()), process.stopping());
+    process.tasks.spawn(START, async move {
+        tokio::select! {
+            () = stopping.cancelled() => Ok(()),
+            result = starting => result.map(|()| started.ready()),
+        }
+    });
     let outcome = tokio::select! {
         () = signals.next() => Ok(()),
         error = unasked_end(&mut ends) => Err(error),
