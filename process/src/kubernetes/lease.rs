@@ -111,12 +111,7 @@ async fn campaign(
             Ok(false) if *leading.borrow() => return LeaseError::Lost(name),
             Ok(false) => failing = None,
             Err(error) => {
-                let error: &(dyn std::error::Error + 'static) = &error;
-                tracing::warn!(
-                    error,
-                    name,
-                    "the Lease could not be read or renewed; retrying"
-                );
+                report(name, &error);
                 let since = *failing.get_or_insert_with(Instant::now);
                 if *leading.borrow() && since.elapsed() > GIVE_UP {
                     return LeaseError::Lost(name);
@@ -125,4 +120,9 @@ async fn campaign(
             }
         }
     }
+}
+
+/// Apart, so that nothing that can't move between threads lives across a wait.
+fn report(name: &str, error: &(dyn std::error::Error + 'static)) {
+    tracing::warn!(error, name, "the Lease could not be read or renewed; retrying");
 }
