@@ -1,1 +1,25 @@
-//! The operator: controllers, and the resource API for sidecars.
+//! The operator: what sidecars read from Kubernetes, and the Services in front of them.
+//!
+//! ```text
+//! API server -> follow (a watch for each kind) -> Store -> api (gRPC over mTLS) -> sidecars
+//!            -> services (leader only): workloads and Services -> apply, delete
+//!            <- webhook: conversion of Subscriptions, and the certificate bundle for it
+//! ```
+
+pub mod api;
+mod assignment;
+mod flags;
+mod follow;
+mod metrics;
+mod object;
+mod secrets;
+mod services;
+mod start;
+pub mod store;
+mod system;
+mod webhook;
+
+pub use assignment::Assignments;
+pub use flags::Flags;
+pub use secrets::{ReadSecrets, SecretError, Secrets};
+pub use start::{StartError, start};

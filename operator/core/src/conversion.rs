@@ -54,6 +54,37 @@ pub fn convert(mut object: Value, desired: &str) -> Result<Value, NotConverted> 
     Ok(object)
 }
 
+/// The answer to a `ConversionReview`; none if it holds no request. All objects are converted, or
+/// none.
+pub fn answer(mut review: Value) -> Option<Value> {
+    let mut request = review
+        .as_object_mut()?
+        .remove("request")
+        .filter(Value::is_object)?;
+    let desired = request["desiredAPIVersion"]
+        .as_str()
+        .unwrap_or_default()
+        .to_owned();
+    let objects = match request["objects"].take() {
+        Value::Array(objects) => objects,
+        _ => Vec::new(),
+    };
+    let converted: Result<Vec<Value>, NotConverted> = objects
+        .into_iter()
+        .map(|object| convert(object, &desired))
+        .collect();
+    let (objects, result) = match converted {
+        Ok(objects) => (Value::Array(objects), json!({"status": "Success"})),
+        Err(error) => (
+            Value::Null,
+            json!({"status": "Failure", "message": error.to_string()}),
+        ),
+    };
+    review["response"] =
+        json!({"uid": request["uid"], "convertedObjects": objects, "result": result});
+    Some(review)
+}
+
 fn to_newer(object: &mut Value) {
     let Some(spec) = object.get_mut("spec").and_then(Value::as_object_mut) else {
         return;
@@ -111,6 +142,48 @@ mod tests {
     #[case("Subscription", NEWER, "dapr.io/v3")]
     fn nothing_else_is_converted(#[case] kind: &str, #[case] from: &str, #[case] to: &str) {
         assert!(convert(json!({"kind": kind, "apiVersion": from}), to).is_err());
+    }
+
+    fn review(objects: &Value) -> Value {
+        json!({
+            "apiVersion": "apiextensions.k8s.io/v1",
+            "kind": "ConversionReview",
+            "request": {"uid": "u", "desiredAPIVersion": NEWER, "objects": objects},
+        })
+    }
+
+    #[test]
+    fn a_review_is_answered_in_order() {
+        let objects = json!([
+            subscription(OLDER, &json!({"route": "/a"})),
+            subscription(OLDER, &json!({"route": "/b"}))
+        ]);
+        let answer = answer(review(&objects)).unwrap();
+        assert_eq!(answer.get("request"), None);
+        assert_eq!(answer["kind"], "ConversionReview");
+        assert_eq!(answer["response"]["uid"], "u");
+        assert_eq!(answer["response"]["result"]["status"], "Success");
+        assert_eq!(
+            answer["response"]["convertedObjects"][1]["spec"]["routes"]["default"],
+            "/b"
+        );
+    }
+
+    #[test]
+    fn one_failure_fails_the_review() {
+        let objects = json!([subscription(OLDER, &json!({"route": "/a"})), {"kind": "Pod"}]);
+        let answer = answer(review(&objects)).unwrap();
+        assert_eq!(answer["response"]["result"]["status"], "Failure");
+        assert_eq!(answer["response"]["convertedObjects"], Value::Null);
+        assert_eq!(answer["response"]["uid"], "u");
+    }
+
+    #[rstest]
+    #[case(json!({"kind": "ConversionReview"}))]
+    #[case(json!({"request": null}))]
+    #[case(json!("text"))]
+    fn a_review_without_a_request_has_no_answer(#[case] review: Value) {
+        assert_eq!(answer(review), None);
     }
 
     proptest! {

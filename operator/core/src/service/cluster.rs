@@ -23,12 +23,7 @@ pub enum Action {
     /// It is as it should be, or none of our business.
     Leave,
     /// Make it so.
-    Apply {
-        /// As it should be.
-        service: Box<Service>,
-        /// Whether it was seen; what was not seen might belong to someone else.
-        exists: bool,
-    },
+    Apply(Box<Service>),
     /// Nobody wants it any more, and its owner will not take it along.
     Delete {
         /// Identity of the Service, so that a newer one of the same name is spared.
@@ -204,10 +199,7 @@ impl Cluster {
         match existing {
             Some(existing) if !is_ours(existing) => Action::Leave,
             Some(existing) if applied && holds(existing, &service) => Action::Leave,
-            existing => Action::Apply {
-                service: Box::new(service),
-                exists: existing.is_some(),
-            },
+            _ => Action::Apply(Box::new(service)),
         }
     }
 
