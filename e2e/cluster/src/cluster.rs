@@ -2,6 +2,7 @@ mod status;
 
 pub use status::Status;
 
+use crate::containers::Containers;
 use crate::kubectl::Kubectl;
 use crate::network::{MOST_NODES, Place, places};
 use crate::node::Node;
@@ -98,7 +99,14 @@ impl Cluster {
 
     /// What runs and whether it is well.
     pub fn status(&self) -> Status {
-        Status::read(&Kubectl::new(&self.paths), Started::read().is_some())
+        match Started::read().map(|started| started.folder) {
+            None => Status::down(),
+            Some(folder) if folder == self.folder() => Status::read(&Kubectl::new(&self.paths)),
+            Some(folder) => Status {
+                elsewhere: Some(folder),
+                ..Status::down()
+            },
+        }
     }
 
     /// The administrator's kubeconfig; it exists while the cluster is up.
@@ -227,19 +235,30 @@ fn end_parts(started: Option<&Started>) -> Result<()> {
     let late = |name: &str| name.ends_with("-containerd");
     let data = |name: &str| control_plane::PARTS[..2].contains(&name);
     daemons::stop(|name| !late(name) && !data(name))?;
-    for node in places(MOST_NODES).map(Place::name) {
-        // A containerd that does not answer is made up for by ending its shims.
-        crate::containers::Containers::new(&node).remove_all().ok();
-    }
+    end_containers();
     daemons::stop(|name| name == control_plane::PARTS[1])?;
     daemons::stop(|_| true)?;
-    shims::kill();
     let folder = started.map_or(Path::new(RUN), |started| &started.folder);
     sweep::unmount_below(&[Path::new(RUN), folder]);
     places(MOST_NODES).for_each(Place::remove);
     cgroups::remove();
     sweep::remove_traces();
     Ok(())
+}
+
+/// Through each containerd that runs; what is left of one that died is ended by its shims.
+fn end_containers() {
+    let alive = |node: &String| {
+        daemons::records()
+            .iter()
+            .any(|r| r.name == format!("{node}-containerd") && r.alive())
+    };
+    for node in places(MOST_NODES).map(Place::name).filter(alive) {
+        if let Err(error) = Containers::new(&node).remove_all() {
+            eprintln!("  containers of {node} are killed: {error:#}");
+        }
+    }
+    shims::kill();
 }
 
 impl Started {

@@ -25,13 +25,12 @@ fn mount_points(table: &str, folders: &[&Path]) -> Vec<PathBuf> {
 
 /// Removes what kubelets and the network plugins leave in folders of the system.
 pub(crate) fn remove_traces() {
+    // A plugin's result names the pod's network namespace, which is below our folder.
     remove_files("/var/lib/cni/results", |file| {
-        file.file_name()
-            .is_some_and(|n| n.to_string_lossy().starts_with("trilby-"))
+        fs::read_to_string(file).is_ok_and(|result| result.contains(RUN))
     });
     remove_files("/var/log/containers", |file| {
-        fs::read_link(file)
-            .is_ok_and(|target| target.to_string_lossy().contains("/.cache/cluster/"))
+        fs::read_link(file).is_ok_and(|log| log.to_string_lossy().contains("/.cache/cluster/"))
     });
     fs::remove_dir_all(RUN).ok();
 }
