@@ -1,1 +1,38 @@
 //! Placement: maps actor types to the sidecars that host them.
+//!
+//! ```text
+//!  sidecar ── HTTP/2 ── [rpc] ── [exchange] ── [session] ──► [namespaces] ──► [namespace]
+//!     ▲                              │           reads,        finds the        a task with
+//!     └──────── frames ──────────────┘           authorises    namespace        the core's state
+//!                  ▲                                                                │
+//!                  └────────────────────── [line]: an outbox for each stream ◄──────┘
+//! ```
+//!
+//! A namespace's task writes into outboxes and never waits for a stream, so a sidecar that does
+//! not read holds up nobody. What is decided, and when, is in `placement-core`.
+
+mod exchange;
+mod leadership;
+mod line;
+mod metrics;
+mod namespace;
+mod namespaces;
+mod options;
+mod rpc;
+mod security;
+mod server;
+mod service;
+mod session;
+mod state;
+mod wire;
+
+pub use leadership::{Leadership, LeadershipError, Role, SinglePeer};
+pub use metrics::Gauges;
+pub use namespaces::{Config, Namespaces, Supervisor};
+pub use options::{InvalidFlag, Keepalive, Mode, Options, Retired};
+pub use rpc::Rpc;
+pub use security::SecurityError;
+pub use server::{ServerError, serve};
+pub use service::{Placement, StartError};
+pub use session::Sessions;
+pub use state::routes;

@@ -1,0 +1,196 @@
+//! The task of one namespace: feeds the core with what the streams say, and carries out what it
+//! decides.
+
+use std::{collections::HashMap, sync::Arc};
+
+use bytes::Bytes;
+use placement_core::{Command, Event, Namespace, Now, Order, StateTable, Step, StreamId};
+use tokio::{
+    sync::mpsc,
+    time::{Instant, timeout_at},
+};
+use tonic::Status;
+
+use crate::{
+    line::Line,
+    namespaces::{Message, Namespaces},
+    wire,
+};
+
+pub(crate) struct Task {
+    name: String,
+    namespaces: Namespaces,
+    messages: mpsc::UnboundedReceiver<Message>,
+    lines: HashMap<StreamId, Arc<Line>>,
+    core: Namespace,
+    frames: Frames,
+    started: Instant,
+    stopped: bool,
+}
+
+/// The bytes of the last order of each step: made once, shared by all streams.
+#[derive(Default)]
+struct Frames([Option<(u64, u64, Bytes)>; 3]);
+
+/// How many messages are taken in before anything else is looked at.
+const BATCH: usize = 256;
+
+// === impl Task ===
+
+impl Task {
+    pub(crate) fn new(
+        name: String,
+        namespaces: Namespaces,
+        messages: mpsc::UnboundedReceiver<Message>,
+    ) -> Self {
+        let core = Namespace::new(namespaces.config().settings);
+        Self {
+            name,
+            namespaces,
+            messages,
+            lines: HashMap::new(),
+            core,
+            frames: Frames::default(),
+            started: Instant::now(),
+            stopped: false,
+        }
+    }
+
+    /// Runs until the namespace has no stream left, or is stopped.
+    pub(crate) async fn run(mut self) {
+        let mut batch = Vec::new();
+        while self.receive(&mut batch).await {
+            let counts = self.core.counts();
+            batch.drain(..).for_each(|message| self.take_in(message));
+            self.rest();
+            if self.core.counts() != counts {
+                self.namespaces
+                    .config()
+                    .gauges
+                    .count(&self.name, self.core.counts());
+            }
+            if self.stopped || (self.lines.is_empty() && self.namespaces.retire(&self.name)) {
+                return;
+            }
+        }
+    }
+
+    /// Waits for messages or the core's deadline; false when there is nobody to come.
+    async fn receive(&mut self, batch: &mut Vec<Message>) -> bool {
+        let messages = self.messages.recv_many(batch, BATCH);
+        match self.core.deadline() {
+            Some(deadline) => timeout_at(self.started + deadline, messages).await != Ok(0),
+            None => messages.await != 0,
+        }
+    }
+
+    fn now(&self) -> Now {
+        self.started.elapsed()
+    }
+
+    fn take_in(&mut self, message: Message) {
+        match message {
+            Message::Opened { stream, host, line } => {
+                self.lines.insert(stream, line);
+                self.event(Event::Opened { stream, host });
+            }
+            Message::Received {
+                stream,
+                host,
+                _credit,
+            } => {
+                self.event(Event::Received { stream, host });
+            }
+            Message::Closed { stream } => {
+                self.lines.remove(&stream);
+                self.event(Event::Closed { stream });
+            }
+            // Who asked may have gone.
+            Message::State(answer) => drop(answer.send(StateTable::from(&self.core))),
+            Message::Stop => self.stop(),
+        }
+    }
+
+    fn event(&mut self, event: Event) {
+        let commands = self.core.handle(self.now(), event);
+        self.carry_out(commands);
+    }
+
+    /// What is done when no message is at hand. Answers that came in time were counted before.
+    fn rest(&mut self) {
+        let now = self.now();
+        if self.core.deadline().is_some_and(|deadline| deadline <= now) {
+            let commands = self.core.tick(now);
+            self.carry_out(commands);
+        }
+        let commands = self.core.settle(now);
+        self.carry_out(commands);
+    }
+
+    fn carry_out(&mut self, commands: Vec<Command>) {
+        for command in commands {
+            match command {
+                Command::Send { stream, order } => self.send(stream, order),
+                Command::Close { stream, timeout } => {
+                    tracing::warn!(namespace = self.name, "dropping a silent stream: {timeout}");
+                    if let Some(line) = self.lines.remove(&stream) {
+                        line.end(Status::deadline_exceeded(timeout.to_string()));
+                    }
+                }
+            }
+        }
+    }
+
+    fn send(&mut self, stream: StreamId, order: Order) {
+        let Some(line) = self.lines.get(&stream) else {
+            return;
+        };
+        let line = Arc::clone(line);
+        line.send(order, self.frame(order));
+    }
+
+    fn frame(&mut self, order: Order) -> Bytes {
+        let revision = self.core.hosts().revision();
+        let slot = &mut self.frames.0[order.step as usize];
+        if let Some((version, of, frame)) = slot
+            && (*version, *of) == (order.version, revision)
+        {
+            return frame.clone();
+        }
+        let config = self.namespaces.config();
+        let frame = wire::frame(order, self.core.hosts().table(), config.replication_factor);
+        *slot = Some((order.version, revision, frame.clone()));
+        if order.step == Step::Update {
+            self.weigh(frame.len());
+        }
+        frame
+    }
+
+    /// Sidecars drop a stream whose table is too big, and come back for the same.
+    fn weigh(&self, bytes: usize) {
+        self.namespaces.config().gauges.table(&self.name, bytes);
+        let (namespace, limit) = (&self.name, wire::MESSAGE_LIMIT);
+        if bytes > limit {
+            tracing::error!(
+                namespace,
+                bytes,
+                limit,
+                "the table is too big for any sidecar"
+            );
+        } else if bytes > limit / 4 * 3 {
+            tracing::warn!(
+                namespace,
+                bytes,
+                limit,
+                "the table comes near what sidecars accept"
+            );
+        }
+    }
+
+    fn stop(&mut self) {
+        self.stopped = true;
+        for (_, line) in self.lines.drain() {
+            line.end(Status::unknown("placement received a signal to stop"));
+        }
+    }
+}
