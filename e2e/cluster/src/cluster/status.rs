@@ -1,12 +1,15 @@
 use crate::daemons;
 use crate::kubectl::{Kubectl, find_condition};
 use std::fmt;
+use std::path::PathBuf;
 
 /// What of the cluster runs.
 #[derive(Clone, Debug)]
 pub struct Status {
-    /// Whether a cluster was started and not ended.
+    /// Whether this checkout's cluster was started and not ended.
     pub started: bool,
+    /// The folder of another checkout's cluster, if that is the one on this machine.
+    pub elsewhere: Option<PathBuf>,
     /// Whether the API server says that it is ready.
     pub api_server: bool,
     /// Each process by name, with its id, and whether it runs.
@@ -16,20 +19,33 @@ pub struct Status {
 }
 
 impl Status {
-    pub(super) fn read(kubectl: &Kubectl, started: bool) -> Self {
+    /// Nothing runs.
+    pub(super) fn down() -> Self {
+        let (processes, nodes) = (Vec::new(), Vec::new());
+        Self {
+            started: false,
+            elsewhere: None,
+            api_server: false,
+            processes,
+            nodes,
+        }
+    }
+
+    pub(super) fn read(kubectl: &Kubectl) -> Self {
         let records = daemons::records();
-        let processes: Vec<_> = records
+        let processes = records
             .iter()
             .map(|r| (r.name.clone(), r.pid, r.alive()))
             .collect();
-        let api_server = started && kubectl.ready();
+        let api_server = kubectl.ready();
         let nodes = if api_server {
             nodes(kubectl)
         } else {
             Vec::new()
         };
         Self {
-            started,
+            started: true,
+            elsewhere: None,
             api_server,
             processes,
             nodes,
@@ -60,6 +76,13 @@ fn nodes(kubectl: &Kubectl) -> Vec<(String, bool)> {
 
 impl fmt::Display for Status {
     fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(folder) = &self.elsewhere {
+            return writeln!(
+                to,
+                "Another checkout's cluster is up: {}.",
+                folder.display()
+            );
+        }
         if !self.started {
             return writeln!(to, "The local cluster is down.");
         }
