@@ -1,1 +1,12 @@
-//! Process and cluster tests: the built binaries as black boxes on a real API server.
+//! The whole product at work on a real cluster: install it, drive it, prove each step.
+//!
+//! `cargo xtask demo` shows the [`steps`] to a person, and the cluster tests assert them.
+
+mod apps;
+mod install;
+mod kube;
+pub mod steps;
+
+pub use apps::{Apps, NAMESPACE};
+pub use install::{CONTROL_PLANE, Images, Install, SERVICES};
+pub use kube::Kube;

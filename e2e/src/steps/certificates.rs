@@ -1,0 +1,106 @@
+//! What a sidecar shows at its mTLS port.
+
+use std::{
+    fs,
+    io::{BufRead, BufReader},
+    path::Path,
+    process::{Child, Command, Stdio},
+};
+
+use anyhow::{Context, Result, ensure};
+
+use super::pod;
+use crate::{Apps, CONTROL_PLANE, Kube, NAMESPACE};
+
+/// The sidecar's port for other sidecars.
+const INTERNAL: &str = ":50002";
+
+/// Proves that back's sidecar presents a chain that ends in sentry's root.
+///
+/// # Errors
+/// If it presents none, or one of another root.
+pub fn certificate_chain(apps: &Apps<'_>) -> Result<String> {
+    let words = [
+        "get",
+        "configmap",
+        "dapr-trust-bundle",
+        "--namespace",
+        CONTROL_PLANE,
+    ];
+    let bundle = apps.kube.json(&words)?;
+    let root = bundle["data"]["ca.crt"]
+        .as_str()
+        .context("dapr-trust-bundle has no ca.crt")?;
+    let file = std::env::temp_dir().join(format!("trilby-root-{}.pem", std::process::id()));
+    fs::write(&file, root)?;
+    let forward = Forward::open(apps.kube, &pod(apps.kube, "back")?)?;
+    let shown = handshake(&forward.address, &file);
+    fs::remove_file(&file)?;
+    verdict(&shown?)
+}
+
+fn verdict(shown: &str) -> Result<String> {
+    ensure!(
+        shown.contains("Verify return code: 0 (ok)"),
+        "openssl did not verify the chain:\n{shown}"
+    );
+    let certificates = shown.matches("BEGIN CERTIFICATE").count();
+    ensure!(
+        certificates == 2,
+        "the sidecar showed {certificates} certificates, not 2"
+    );
+    Ok("back's sidecar shows leaf and issuer; openssl verifies them by our root".to_owned())
+}
+
+/// The sidecar asks for a client certificate, and openssl has none, so that the connection fails
+/// after the chain was shown; only what was shown counts.
+fn handshake(address: &str, root: &Path) -> Result<String> {
+    let mut openssl = Command::new("openssl");
+    openssl.args([
+        "s_client",
+        "-connect",
+        address,
+        "-showcerts",
+        "-alpn",
+        "h2",
+        "-CAfile",
+    ]);
+    openssl.arg(root).stdin(Stdio::null());
+    let ended = openssl.output().context("start openssl")?;
+    Ok(String::from_utf8_lossy(&ended.stdout).into_owned())
+}
+
+/// A port of this machine that leads to a pod's.
+struct Forward {
+    child: Child,
+    address: String,
+}
+
+// === impl Forward ===
+
+impl Forward {
+    fn open(kube: &Kube, pod: &str) -> Result<Self> {
+        let target = format!("pod/{pod}");
+        let words = ["port-forward", "--namespace", NAMESPACE, &target, INTERNAL];
+        let mut child = kube.kubectl(&words).stdout(Stdio::piped()).spawn()?;
+        let mut line = String::new();
+        let stdout = child.stdout.take().context("kubectl has no output")?;
+        BufReader::new(stdout).read_line(&mut line)?;
+        // Forwarding from 127.0.0.1:40000 -> 50002
+        let address = line.split(' ').nth(2).map(ToOwned::to_owned);
+        let mut forward = Self {
+            child,
+            address: String::new(),
+        };
+        forward.address = address.with_context(|| format!("kubectl said {line:?}"))?;
+        Ok(forward)
+    }
+}
+
+impl Drop for Forward {
+    fn drop(&mut self) {
+        // Ended already, or ends now; there is nothing else to do about it.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

@@ -1,0 +1,162 @@
+//! Dapr's own integration suite against the release binaries.
+//!
+//! The suite starts each binary against an API server of its own making. It runs as an ordinary
+//! user, since Dapr's services refuse root in Kubernetes, and from a folder that this user may
+//! read, wherever the checkout is.
+
+mod report;
+
+use std::{
+    fs::{self, File},
+    io::{BufRead, BufReader, Write},
+    os::unix::{fs::PermissionsExt, process::CommandExt},
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+use anyhow::{Context, Result, bail};
+use clap::Args;
+use cluster::{Group, Progress, Tools, output};
+use report::Report;
+
+use crate::build;
+
+/// The suites of what exists here.
+const DEFAULT: &str = "^(operator|sentry|placement|injector|healthz|ports)/";
+/// The user `nobody` of every Linux.
+const NOBODY: u32 = 65534;
+const OURS: [&str; 4] = ["operator", "sentry", "placement", "injector"];
+/// Programs that the suite wants for cases that need its own source tree; such cases fail.
+const HELPERS: [&str; 3] = ["HELMTEMPLATE", "MCPSTDIOSERVER", "CONTROLLERGEN"];
+
+/// Which cases, and whose binaries.
+#[derive(Debug, Args)]
+pub(crate) struct Conformance {
+    /// Which cases, as a regular expression over names such as `operator/api/getconfiguration`
+    #[arg(default_value = DEFAULT)]
+    focus: String,
+    /// Dapr's own binaries instead of ours, to compare
+    #[arg(long)]
+    originals: bool,
+    /// How many cases at once
+    #[arg(long, default_value_t = 4)]
+    parallel: u8,
+}
+
+/// Runs the suite, prints a table by group and the failed cases, and fails if any failed.
+pub(crate) fn run(workspace: &Path, wanted: &Conformance) -> Result<()> {
+    let groups = [Group::Daprd, Group::Originals, Group::Suite];
+    let tools = Tools::ensure(workspace, &groups, Progress)?;
+    if !wanted.originals {
+        build::services(workspace, Progress)?;
+    }
+    let stage = Stage::prepare(workspace, &tools, wanted.originals)?;
+    let log = workspace.join(".cache/conformance/log.txt");
+    let report = stage.run(wanted, &log)?;
+    println!("{report}");
+    println!("Log: {}", log.display());
+    if report.is_clean() {
+        Ok(())
+    } else {
+        bail!("some cases failed")
+    }
+}
+
+/// A folder with everything that the suite needs, readable by an ordinary user.
+struct Stage {
+    folder: PathBuf,
+}
+
+// === impl Stage ===
+
+impl Stage {
+    fn prepare(workspace: &Path, tools: &Tools, originals: bool) -> Result<Self> {
+        let stage = Self {
+            folder: std::env::temp_dir().join("trilby-conformance"),
+        };
+        let _ = fs::remove_dir_all(&stage.folder);
+        fs::create_dir_all(stage.folder.join("tmp"))?;
+        fs::create_dir_all(workspace.join(".cache/conformance"))?;
+        for name in ["daprd", "dapr-integration"] {
+            fs::copy(tools.path(name), stage.folder.join(name))?;
+        }
+        fs::copy(
+            tools.path("original/scheduler"),
+            stage.folder.join("scheduler"),
+        )?;
+        for name in OURS {
+            let ours = workspace.join("target/release").join(name);
+            let from = if originals {
+                tools.path("original").join(name)
+            } else {
+                ours
+            };
+            fs::copy(&from, stage.folder.join(name))
+                .with_context(|| format!("copy {}", from.display()))?;
+        }
+        stage.copy_crds(workspace)?;
+        fs::set_permissions(stage.folder.join("tmp"), fs::Permissions::from_mode(0o777))?;
+        Ok(stage)
+    }
+
+    /// The definitions that came with the suite: its mock API server serves those.
+    fn copy_crds(&self, workspace: &Path) -> Result<()> {
+        let mut go = Command::new("go");
+        go.current_dir(workspace.join("e2e/tools/dapr"));
+        let module = output(go.args(["list", "-m", "-f", "{{.Dir}}", "github.com/dapr/dapr"]))?;
+        let (from, to) = (
+            Path::new(module.trim()).join("charts/dapr/crds"),
+            self.folder.join("crds"),
+        );
+        fs::create_dir_all(&to)?;
+        for entry in fs::read_dir(&from).with_context(|| format!("read {}", from.display()))? {
+            let entry = entry?;
+            fs::write(to.join(entry.file_name()), fs::read(entry.path())?)?;
+        }
+        Ok(())
+    }
+
+    fn run(&self, wanted: &Conformance, log: &Path) -> Result<Report> {
+        let mut suite = self.command(wanted);
+        let mut child = suite.spawn().context("start the integration suite")?;
+        let lines = BufReader::new(child.stdout.take().context("the suite has no output")?).lines();
+        let (mut report, mut file) = (Report::default(), File::create(log)?);
+        for line in lines {
+            let line = line?;
+            writeln!(file, "{line}")?;
+            if let Some(case) = report.read(&line) {
+                eprintln!("  {case}");
+            }
+        }
+        child.wait()?;
+        if report.is_empty() {
+            bail!("no case of {} ran; see {}", wanted.focus, log.display());
+        }
+        Ok(report)
+    }
+
+    fn command(&self, wanted: &Conformance) -> Command {
+        let mut suite = Command::new(self.folder.join("dapr-integration"));
+        suite
+            .args(["-test.v", "-test.timeout=40m", "-integration-parallel=true"])
+            .args(["-focus", &wanted.focus])
+            .arg(format!("-test.parallel={}", wanted.parallel))
+            .current_dir(&self.folder)
+            .env("HOME", self.folder.join("tmp"))
+            .env("TMPDIR", self.folder.join("tmp"))
+            .env("DAPR_INTEGRATION_CRD_DIRECTORY", self.folder.join("crds"))
+            .uid(NOBODY)
+            .gid(NOBODY)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::inherit());
+        let programs = OURS.into_iter().chain(["daprd", "scheduler"]);
+        for (name, path) in programs.map(|name| (name.to_uppercase(), self.folder.join(name))) {
+            suite.env(format!("DAPR_INTEGRATION_{name}_PATH"), path);
+        }
+        for name in HELPERS {
+            suite.env(format!("DAPR_INTEGRATION_{name}_PATH"), "/bin/false");
+        }
+        suite
+    }
+}
