@@ -49,6 +49,7 @@ fn driven() -> Router<Arc<App>> {
         .route("/publish/{topic}", post(publish).put(publish))
         .route("/received", get(received))
         .route("/count/{id}", any(count))
+        .route("/binding/{name}/{*path}", get(binding))
         .route("/metadata", get(metadata))
 }
 
@@ -113,6 +114,18 @@ async fn received(State(app): Shared) -> Json<Vec<Value>> {
 async fn count(State(app): Shared, Path(id): Path<String>) -> Response {
     let path = format!("actors/{ACTOR}/{id}/method/increment");
     app.sidecar.call(Method::PUT, &path, Bytes::new()).await
+}
+
+/// Has an output binding get a path, as `bindings.http` does.
+async fn binding(State(app): Shared, Path((name, path)): Path<(String, String)>) -> Response {
+    let request = json!({"operation": "get", "metadata": {"path": format!("/{path}")}});
+    app.sidecar
+        .call(
+            Method::POST,
+            &format!("bindings/{name}"),
+            request.to_string().into(),
+        )
+        .await
 }
 
 async fn metadata(State(app): Shared) -> Response {

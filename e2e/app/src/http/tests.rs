@@ -130,6 +130,16 @@ async fn calls_go_to_the_sidecar_s_api() {
                 "",
                 json!(["PUT", "/v1.0/actors/counter/a/method/increment", ""]),
             ),
+            (
+                "GET",
+                "/binding/b/hello",
+                "",
+                json!([
+                    "POST",
+                    "/v1.0/bindings/b",
+                    r#"{"metadata":{"path":"/hello"},"operation":"get"}"#
+                ]),
+            ),
             ("GET", "/metadata", "", json!(["GET", "/v1.0/metadata", ""])),
         ] {
             assert_eq!(
