@@ -84,7 +84,12 @@ impl Authority {
         let current = obtain(&store, &owner, &metrics, None).await?;
         metrics.issuer_ends(current.bundle.issuer_not_after());
         let current = ArcSwap::from_pointee(current);
-        Ok(Self { store, owner, metrics, current })
+        Ok(Self {
+            store,
+            owner,
+            metrics,
+            current,
+        })
     }
 
     /// The bundle in use.
@@ -127,11 +132,16 @@ async fn obtain(
             if store.write(&parts).await? == Written::Conflict {
                 continue;
             }
-            tracing::warn!(restored = kept.is_some(), "the store of the trust bundle was empty; wrote one");
+            tracing::warn!(
+                restored = kept.is_some(),
+                "the store of the trust bundle was empty; wrote one"
+            );
             metrics.changed();
         }
         if store.publish(&parts).await? && found {
-            tracing::warn!("the public copy of the trust anchors differed from the Secret; repaired it");
+            tracing::warn!(
+                "the public copy of the trust anchors differed from the Secret; repaired it"
+            );
         }
         return Ok(Current { parts, bundle });
     }
@@ -143,6 +153,12 @@ async fn obtain(
 impl Owner {
     fn generate(&self) -> Result<Parts, AuthorityError> {
         let (now, entropy) = (Timestamp::now(), random::entropy()?);
-        Ok(generate::generate(&self.trust_domain, &self.namespace, self.skew, now, &entropy)?)
+        Ok(generate::generate(
+            &self.trust_domain,
+            &self.namespace,
+            self.skew,
+            now,
+            &entropy,
+        )?)
     }
 }

@@ -52,7 +52,9 @@ pub async fn from_cluster(
     namespace: &str,
     name: &str,
 ) -> Result<Configuration, ConfigurationError> {
-    let found = Api::<Configuration>::namespaced(client, namespace).get(name).await;
+    let found = Api::<Configuration>::namespaced(client, namespace)
+        .get(name)
+        .await;
     found.map_err(|error| ConfigurationError::Get {
         name: name.to_owned(),
         namespace: namespace.to_owned(),
@@ -66,15 +68,12 @@ fn expand(text: &str, lookup: impl Fn(&str) -> String) -> String {
     let mut rest = text;
     while let Some((before, after)) = rest.split_once('$') {
         expanded.push_str(before);
-        match variable(after) {
-            Some((name, after)) => {
-                expanded.push_str(&lookup(name));
-                rest = after;
-            }
-            None => {
-                expanded.push('$');
-                rest = after;
-            }
+        rest = after;
+        if let Some((name, after)) = variable(after) {
+            expanded.push_str(&lookup(name));
+            rest = after;
+        } else {
+            expanded.push('$');
         }
     }
     expanded + rest
@@ -109,6 +108,9 @@ mod tests {
         let mtls = from_file(&path).unwrap().spec.unwrap().mtls.unwrap();
         assert_eq!(mtls.workload_cert_ttl.as_deref(), Some("10s"));
         drop(file);
-        assert!(matches!(from_file(&path), Err(ConfigurationError::Read(..))));
+        assert!(matches!(
+            from_file(&path),
+            Err(ConfigurationError::Read(..))
+        ));
     }
 }

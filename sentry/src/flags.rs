@@ -124,7 +124,9 @@ pub enum FlagError {
     #[error("--trust-domain is no trust domain")]
     TrustDomain(#[source] SpiffeIdError),
     /// OIDC over TLS without a certificate.
-    #[error("--oidc-server-tls-cert-file and --oidc-server-tls-key-file are needed for OIDC over TLS; --oidc-server-tls-enabled=false serves it without")]
+    #[error(
+        "--oidc-server-tls-cert-file and --oidc-server-tls-key-file are needed for OIDC over TLS; --oidc-server-tls-enabled=false serves it without"
+    )]
     OidcCertificate,
     /// One of the two OIDC files.
     #[error("--oidc-server-tls-cert-file and --oidc-server-tls-key-file must be given together")]
@@ -274,9 +276,15 @@ mod tests {
 
     #[test]
     fn refuses_what_does_not_fit() {
-        assert!(matches!(flags(&["-mode=docker"]).mode(), Err(FlagError::Mode(_))));
+        assert!(matches!(
+            flags(&["-mode=docker"]).mode(),
+            Err(FlagError::Mode(_))
+        ));
         let no_certificate = flags(&["-oidc-enabled"]);
-        assert!(matches!(no_certificate.check(), Err(FlagError::OidcCertificate)));
+        assert!(matches!(
+            no_certificate.check(),
+            Err(FlagError::OidcCertificate)
+        ));
         let no_jwt = flags(&["-jwt-issuer="]);
         assert!(matches!(no_jwt.check(), Err(FlagError::JwtIssuer)));
         let half = flags(&["-oidc-server-tls-key-file=x"]);

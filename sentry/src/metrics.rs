@@ -36,9 +36,21 @@ impl Metrics {
         let mut counter = |name: &str, help: &str, metric: &Counter| {
             registry.register(name, help, metric.clone());
         };
-        counter("dapr_sentry_cert_sign_request_received", "Signing calls received", &self.received);
-        counter("dapr_sentry_cert_sign_success", "Certificates issued", &self.succeeded);
-        counter("dapr_sentry_issuercert_changed", "Changes of the trust bundle", &self.changed);
+        counter(
+            "dapr_sentry_cert_sign_request_received",
+            "Signing calls received",
+            &self.received,
+        );
+        counter(
+            "dapr_sentry_cert_sign_success",
+            "Certificates issued",
+            &self.succeeded,
+        );
+        counter(
+            "dapr_sentry_issuercert_changed",
+            "Changes of the trust bundle",
+            &self.changed,
+        );
         registry.register(
             "dapr_sentry_cert_sign_failure",
             "Signing calls that got no certificate",
@@ -110,7 +122,10 @@ mod tests {
             "dapr_sentry_issuercert_changed_total 1",
             "dapr_sentry_issuercert_expiry_timestamp 7",
         ] {
-            assert!(text.lines().any(|found| found == line), "{line} not in {text}");
+            assert!(
+                text.lines().any(|found| found == line),
+                "{line} not in {text}"
+            );
         }
     }
 }

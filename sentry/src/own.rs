@@ -25,8 +25,8 @@ use crate::{
 const TICK: Duration = Duration::from_secs(1);
 
 /// How often the store is read without a hint. In a cluster the files arrive about a minute
-/// after the Secret changed, and a ConfigMap that somebody edited gives no hint at all.
-const RECHECK: Duration = Duration::from_secs(60);
+/// after the Secret changed, and a `ConfigMap` that somebody edited gives no hint at all.
+const RECHECK: Duration = Duration::from_mins(1);
 
 /// Why sentry has no certificate of its own.
 #[derive(Debug, thiserror::Error)]
@@ -72,7 +72,14 @@ impl Keeper {
         trigger: Trigger,
     ) -> Result<Self, OwnError> {
         let identity = Identity::empty();
-        let keeper = Self { authority, identity, workload, terms, metrics, trigger };
+        let keeper = Self {
+            authority,
+            identity,
+            workload,
+            terms,
+            metrics,
+            trigger,
+        };
         keeper.issue()?;
         Ok(keeper)
     }
@@ -119,7 +126,10 @@ impl Keeper {
             Ok(false) => false,
             Err(error) => {
                 let error: &(dyn std::error::Error + 'static) = &error;
-                tracing::error!(error, "the trust bundle could not be reloaded; keeping the one in use");
+                tracing::error!(
+                    error,
+                    "the trust bundle could not be reloaded; keeping the one in use"
+                );
                 false
             }
         }
@@ -127,7 +137,9 @@ impl Keeper {
 
     /// At half of its life, as every client of sentry renews.
     fn is_due(&self) -> bool {
-        self.identity.current().is_none_or(|svid| SystemTime::now() >= svid.renew_at())
+        self.identity
+            .current()
+            .is_none_or(|svid| SystemTime::now() >= svid.renew_at())
     }
 
     fn renew(&self) {
@@ -141,8 +153,12 @@ impl Keeper {
     fn issue(&self) -> Result<(), OwnError> {
         let seed = random::seed()?;
         let public_key = PublicKey::from(&PrivateKey::ed25519(&seed)?);
-        let order =
-            Order { public_key: &public_key, workload: &self.workload, dns: &[], images: &[] };
+        let order = Order {
+            public_key: &public_key,
+            workload: &self.workload,
+            dns: &[],
+            images: &[],
+        };
         let serial = random::serial()?;
         let bundle = self.authority.bundle();
         let issued = bundle.issue(&order, self.terms, Timestamp::now(), serial)?;

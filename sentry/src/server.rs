@@ -39,7 +39,12 @@ impl Ca for Signer {
         self.metrics.answered(answer.is_ok());
         if let Err(status) = &answer {
             let (namespace, app_id) = (&request.namespace, &request.id);
-            tracing::debug!(namespace, app_id, reason = status.message(), "refused a certificate");
+            tracing::debug!(
+                namespace,
+                app_id,
+                reason = status.message(),
+                "refused a certificate"
+            );
         }
         answer.map(Response::new)
     }
@@ -59,7 +64,12 @@ impl Signer {
         let issued = self.issue(request, &grant, &public_key).map_err(|error| {
             let (namespace, app_id) = (&request.namespace, &request.id);
             let error: &(dyn std::error::Error + 'static) = &*error;
-            tracing::error!(error, namespace, app_id, "a certificate could not be signed");
+            tracing::error!(
+                error,
+                namespace,
+                app_id,
+                "a certificate could not be signed"
+            );
             Status::internal("failed to sign certificate")
         })?;
         Ok(self.answer(&issued))
@@ -73,17 +83,33 @@ impl Signer {
     ) -> Result<Issued, Box<dyn std::error::Error + Send + Sync>> {
         let trust_domain = grant.trust_domain.clone();
         let workload = Workload::new(trust_domain, &*request.namespace, &*request.id);
-        let dns = dns::names(&request.id, &request.namespace, &self.namespace, &self.domain);
-        let order = Order { public_key, workload: &workload, dns: &dns, images: &grant.images };
+        let dns = dns::names(
+            &request.id,
+            &request.namespace,
+            &self.namespace,
+            &self.domain,
+        );
+        let order = Order {
+            public_key,
+            workload: &workload,
+            dns: &dns,
+            images: &grant.images,
+        };
         let serial = random::serial()?;
-        Ok(self.authority.bundle().issue(&order, self.terms, Timestamp::now(), serial)?)
+        Ok(self
+            .authority
+            .bundle()
+            .issue(&order, self.terms, Timestamp::now(), serial)?)
     }
 
     fn answer(&self, issued: &Issued) -> SignCertificateResponse {
         SignCertificateResponse {
             workload_certificate: issued.pem().into_bytes(),
             trust_chain_certificates: vec![self.authority.bundle().anchors_pem().into()],
-            valid_until: Some(ProtoTimestamp { seconds: issued.not_after.as_second(), nanos: 0 }),
+            valid_until: Some(ProtoTimestamp {
+                seconds: issued.not_after.as_second(),
+                nanos: 0,
+            }),
             ..SignCertificateResponse::default()
         }
     }

@@ -120,14 +120,26 @@ impl Context {
         }
         let metrics = Metrics::default();
         process.metrics(|registry| metrics.register(registry));
-        Ok(Self { flags, process, mode, own, client, settings, metrics })
+        Ok(Self {
+            flags,
+            process,
+            mode,
+            own,
+            client,
+            settings,
+            metrics,
+        })
     }
 
     async fn authority(&self) -> Result<Authority, StartError> {
         let names = self.flags.paths().names()?;
         let store = match &self.client {
             None => Store::Files(Files::new(self.flags.paths(), names)),
-            Some(client) => Store::Secret(Secret::new(client.clone(), &self.own.namespace, names)),
+            Some(client) => Store::Secret(Box::new(Secret::new(
+                client.clone(),
+                &self.own.namespace,
+                names,
+            ))),
         };
         let owner = Owner {
             trust_domain: self.own.trust_domain.clone(),
@@ -150,13 +162,18 @@ impl Context {
             Trigger::new(files).await,
         )?;
         let identity = keeper.identity();
-        self.process.spawn("own-certificate", keeper.run(self.process.stopping()));
+        self.process
+            .spawn("own-certificate", keeper.run(self.process.stopping()));
         self.process.health().target("security-provider").ready();
         Ok(identity)
     }
 
     fn validators(&self) -> Result<Validators, StartError> {
-        let kubernetes = self.client.clone().map(|client| self.kubernetes(client)).transpose()?;
+        let kubernetes = self
+            .client
+            .clone()
+            .map(|client| self.kubernetes(client))
+            .transpose()?;
         Ok(Validators {
             default: self.settings.default_method,
             insecure: self.settings.allows(Method::Insecure),
@@ -168,17 +185,19 @@ impl Context {
         let pods = Arc::new(Pods::new(client.clone()));
         let (watch, synced) = (Arc::clone(&pods), Arc::clone(&pods));
         let stopping = self.process.stopping();
-        self.process.spawn("pods", async move { watch.run(stopping).await });
+        self.process
+            .spawn("pods", async move { watch.run(stopping).await });
         let target = self.process.health().target("sentry-kubernetes-validator");
         let stopping = self.process.stopping();
-        self.process.spawn::<std::convert::Infallible>("pods-synced", async move {
-            tokio::select! {
-                () = stopping.cancelled() => return Ok(()),
-                () = synced.synced() => target.ready(),
-            }
-            stopping.cancelled().await;
-            Ok(())
-        });
+        self.process
+            .spawn::<std::convert::Infallible>("pods-synced", async move {
+                tokio::select! {
+                    () = stopping.cancelled() => return Ok(()),
+                    () = synced.synced() => target.ready(),
+                }
+                stopping.cancelled().await;
+                Ok(())
+            });
         let id = generate::sentry(&self.own.trust_domain, &self.own.namespace).spiffe_id()?;
         Ok(Kubernetes::new(client, pods, self.own.clone(), &id))
     }
@@ -218,7 +237,9 @@ impl Context {
             Mode::Kubernetes => std::fs::read_to_string(RESOLV_CONF).unwrap_or_default(),
             Mode::Standalone => String::new(),
         };
-        cluster::domain(&text).unwrap_or(self.own.trust_domain.as_str()).to_owned()
+        cluster::domain(&text)
+            .unwrap_or(self.own.trust_domain.as_str())
+            .to_owned()
     }
 }
 
@@ -227,11 +248,17 @@ async fn client(flags: &Flags) -> Result<Client, StartError> {
     if env::var("NAMESPACE").unwrap_or_default().is_empty() {
         return Err(StartError::NoNamespace);
     }
-    let kubeconfig = flags.kubeconfig.as_deref().filter(|path| *path != Path::new(""));
+    let kubeconfig = flags
+        .kubeconfig
+        .as_deref()
+        .filter(|path| *path != Path::new(""));
     Ok(process::kubernetes::client(kubeconfig).await?)
 }
 
 fn own(flags: &Flags) -> Result<ControlPlane, FlagError> {
     let namespace = env::var("NAMESPACE").unwrap_or_else(|_| "default".to_owned());
-    Ok(ControlPlane { namespace, trust_domain: flags.trust_domain()? })
+    Ok(ControlPlane {
+        namespace,
+        trust_domain: flags.trust_domain()?,
+    })
 }

@@ -20,7 +20,10 @@ pub struct Trigger {
 impl Trigger {
     /// A trigger that fires when any of the files changes from now on.
     pub async fn new(files: Vec<PathBuf>) -> Self {
-        let mut trigger = Self { files, seen: Vec::new() };
+        let mut trigger = Self {
+            files,
+            seen: Vec::new(),
+        };
         trigger.reset().await;
         trigger
     }
@@ -38,7 +41,13 @@ impl Trigger {
         for file in &self.files {
             let metadata = tokio::fs::metadata(file).await.ok();
             seen.push(metadata.map(|file| {
-                (file.dev(), file.ino(), file.size(), file.mtime(), file.mtime_nsec())
+                (
+                    file.dev(),
+                    file.ino(),
+                    file.size(),
+                    file.mtime(),
+                    file.mtime_nsec(),
+                )
             }));
         }
         self.seen = seen;

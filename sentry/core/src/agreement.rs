@@ -52,19 +52,21 @@ pub enum Decision {
 ///
 /// # Errors
 /// If the store holds a part of a bundle only.
-pub fn decide(
-    stored: Stored,
-    names: &Names,
-    kept: Option<&Parts>,
-) -> Result<Decision, Incomplete> {
-    let Stored { anchors, issuer_chain, issuer_key } = stored;
+pub fn decide(stored: Stored, names: &Names, kept: Option<&Parts>) -> Result<Decision, Incomplete> {
+    let Stored {
+        anchors,
+        issuer_chain,
+        issuer_key,
+    } = stored;
     let anchors = anchors.filter(|text| !text.is_empty());
     let issuer_chain = issuer_chain.filter(|text| !text.is_empty());
     let issuer_key = issuer_key.filter(|text| !text.is_empty());
     match (anchors, issuer_chain, issuer_key) {
-        (Some(anchors), Some(issuer_chain), Some(issuer_key)) => {
-            Ok(Decision::Use(Parts { anchors, issuer_chain, issuer_key }))
-        }
+        (Some(anchors), Some(issuer_chain), Some(issuer_key)) => Ok(Decision::Use(Parts {
+            anchors,
+            issuer_chain,
+            issuer_key,
+        })),
         (None, None, None) => Ok(kept.cloned().map_or(Decision::Generate, Decision::Restore)),
         (anchors, issuer_chain, issuer_key) => {
             let parts = [
@@ -72,8 +74,13 @@ pub fn decide(
                 (issuer_chain.is_none(), &names.issuer_chain),
                 (issuer_key.is_none(), &names.issuer_key),
             ];
-            let missing = parts.into_iter().filter(|(is, _)| *is).map(|(_, name)| name.clone());
-            Err(Incomplete { missing: missing.collect() })
+            let missing = parts
+                .into_iter()
+                .filter(|(is, _)| *is)
+                .map(|(_, name)| name.clone());
+            Err(Incomplete {
+                missing: missing.collect(),
+            })
         }
     }
 }
@@ -108,7 +115,11 @@ mod tests {
 
     fn stored(text: [Option<&str>; 3]) -> Stored {
         let [anchors, issuer_chain, issuer_key] = text.map(|text| text.map(Vec::from));
-        Stored { anchors, issuer_chain, issuer_key: issuer_key.map(Zeroizing::new) }
+        Stored {
+            anchors,
+            issuer_chain,
+            issuer_key: issuer_key.map(Zeroizing::new),
+        }
     }
 
     #[test]

@@ -200,7 +200,9 @@ mod tests {
                 for part in ["corp", last] {
                     writer.next().write_set(|writer| {
                         writer.next().write_sequence(|writer| {
-                            writer.next().write_oid(&ObjectIdentifier::from_slice(DOMAIN_COMPONENT));
+                            writer
+                                .next()
+                                .write_oid(&ObjectIdentifier::from_slice(DOMAIN_COMPONENT));
                             writer.next().write_ia5_string(part);
                         });
                     });
@@ -218,9 +220,14 @@ mod tests {
             not_before: Timestamp::UNIX_EPOCH,
             not_after: "2060-01-01T00:00:00Z".parse().unwrap(),
             public_key: &own.public_key_info(),
-            extensions: vec![Extension::key_usage(&[extension::KeyUsage::KeyCertSign]), Extension::authority()],
+            extensions: vec![
+                Extension::key_usage(&[extension::KeyUsage::KeyCertSign]),
+                Extension::authority(),
+            ],
         };
-        template.sign(&PrivateKey::ed25519(&[signer; 32]).unwrap()).unwrap()
+        template
+            .sign(&PrivateKey::ed25519(&[signer; 32]).unwrap())
+            .unwrap()
     }
 
     #[test]
@@ -236,15 +243,29 @@ mod tests {
         let public_key = PublicKey::from(&PrivateKey::ed25519(&[3; 32]).unwrap());
         let trust_domain = identity_core::TrustDomain::new("public").unwrap();
         let workload = identity_core::Workload::new(trust_domain, "default", "app");
-        let order = Order { public_key: &public_key, workload: &workload, dns: &[], images: &[] };
-        let terms = Terms { ttl: GoDuration::from_secs(60), skew: GoDuration::from_secs(0) };
+        let order = Order {
+            public_key: &public_key,
+            workload: &workload,
+            dns: &[],
+            images: &[],
+        };
+        let terms = Terms {
+            ttl: GoDuration::from_secs(60),
+            skew: GoDuration::from_secs(0),
+        };
         let issued = bundle.issue(&order, terms, now, [4; 16]).unwrap();
         let leaf = chain::parse(&issued.chain[0]).unwrap();
         assert_eq!(leaf.issuer().as_raw(), name);
         let after = chain::parse(&issued.chain[1]).unwrap();
         assert_eq!(chain::not_after(&after).to_string(), "2060-01-01T00:00:00Z");
         assert!(chain::subject_key_id(&after).is_none());
-        let oids = leaf.extensions().iter().map(|extension| extension.oid.to_id_string());
-        assert!(oids.eq(["2.5.29.15", "2.5.29.37", "2.5.29.17"]), "no key id to refer to");
+        let oids = leaf
+            .extensions()
+            .iter()
+            .map(|extension| extension.oid.to_id_string());
+        assert!(
+            oids.eq(["2.5.29.15", "2.5.29.37", "2.5.29.17"]),
+            "no key id to refer to"
+        );
     }
 }

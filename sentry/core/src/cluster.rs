@@ -19,8 +19,14 @@ mod tests {
     use super::*;
 
     #[rstest]
-    #[case::pod("search ns.svc.cluster.local svc.cluster.local cluster.local\n", Some("cluster.local"))]
-    #[case::own_domain("nameserver 10.0.0.1\nsearch a.svc.k8s.corp. svc.k8s.corp. k8s.corp.", Some("k8s.corp"))]
+    #[case::pod(
+        "search ns.svc.cluster.local svc.cluster.local cluster.local\n",
+        Some("cluster.local")
+    )]
+    #[case::own_domain(
+        "nameserver 10.0.0.1\nsearch a.svc.k8s.corp. svc.k8s.corp. k8s.corp.",
+        Some("k8s.corp")
+    )]
     #[case::laptop("search home.arpa\nnameserver 1.1.1.1", None)]
     #[case::bare("search svc.", None)]
     #[case::empty("", None)]

@@ -12,7 +12,9 @@ pub fn names(app_id: &str, namespace: &str, own_namespace: &str, domain: &str) -
     match app_id {
         "dapr-injector" => vec![format!("dapr-sidecar-injector.{namespace}.svc")],
         "dapr-operator" => vec![format!("dapr-webhook.{namespace}.svc")],
-        "dapr-scheduler" => (0..3).map(|index| scheduler(index, namespace, domain)).collect(),
+        "dapr-scheduler" => (0..3)
+            .map(|index| scheduler(index, namespace, domain))
+            .collect(),
         _ => Vec::new(),
     }
 }

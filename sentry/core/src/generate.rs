@@ -53,14 +53,29 @@ pub fn generate(
     let root_name = template::organisation(trust_domain.as_str());
     let issuer_name = template::organisation(&issuer_id(trust_domain, namespace));
     let authority = |serial, subject, key: &PrivateKey, usages: &[KeyUsage]| {
-        let authority =
-            Authority { serial, issuer: &root_name, subject, usages, skew, now };
+        let authority = Authority {
+            serial,
+            issuer: &root_name,
+            subject,
+            usages,
+            skew,
+            now,
+        };
         authority.sign(key, &root_key)
     };
     let root_usages = [KeyUsage::DigitalSignature, KeyUsage::KeyCertSign];
-    let issuer_usages = [KeyUsage::DigitalSignature, KeyUsage::KeyCertSign, KeyUsage::CrlSign];
+    let issuer_usages = [
+        KeyUsage::DigitalSignature,
+        KeyUsage::KeyCertSign,
+        KeyUsage::CrlSign,
+    ];
     let root = authority(entropy.root_serial, &root_name, &root_key, &root_usages)?;
-    let issuer = authority(entropy.issuer_serial, &issuer_name, &issuer_key, &issuer_usages)?;
+    let issuer = authority(
+        entropy.issuer_serial,
+        &issuer_name,
+        &issuer_key,
+        &issuer_usages,
+    )?;
     let key_pem = key::ed25519_pem(&entropy.issuer_seed);
     Ok(Parts {
         anchors: pem::encode_certificates(&[root]).into(),
@@ -101,7 +116,10 @@ impl Authority<'_> {
             issuer: self.issuer,
             subject: self.subject,
             not_before: template::shifted(self.now, -self.skew.as_nanos())?,
-            not_after: self.now.checked_add(LIFETIME).map_err(|_| WriteError::Time(self.now))?,
+            not_after: self
+                .now
+                .checked_add(LIFETIME)
+                .map_err(|_| WriteError::Time(self.now))?,
             public_key: &own.public_key_info(),
             extensions: vec![
                 Extension::key_usage(self.usages),

@@ -36,7 +36,11 @@ impl Image {
     /// status, empty before the container has run.
     pub fn new(container: &str, image: &str, image_id: &str) -> Self {
         Self {
-            role: if container == SIDECAR { Role::Daprd } else { Role::App },
+            role: if container == SIDECAR {
+                Role::Daprd
+            } else {
+                Role::App
+            },
             container: container.to_owned(),
             reference: image.to_owned(),
             digest: digest(image_id).to_owned(),
@@ -64,7 +68,9 @@ pub(crate) fn extension(images: &[Image]) -> Option<Extension> {
 
 /// Go's encoder escapes these three inside strings, and they can't stand anywhere else.
 fn escape(json: &str) -> String {
-    json.replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026")
+    json.replace('<', "\\u003c")
+        .replace('>', "\\u003e")
+        .replace('&', "\\u0026")
 }
 
 #[cfg(test)]
@@ -85,8 +91,10 @@ mod tests {
 
     #[test]
     fn writes_the_keys_in_the_order_that_clients_compare() {
-        let images =
-            [Image::new("daprd", "daprio/daprd:1.18.2", "x@sha256:1"), Image::new("app", "a&b", "")];
+        let images = [
+            Image::new("daprd", "daprio/daprd:1.18.2", "x@sha256:1"),
+            Image::new("app", "a&b", ""),
+        ];
         let json = escape(&serde_json::to_string(&images).unwrap());
         assert_eq!(
             json,

@@ -108,17 +108,27 @@ impl Bundle {
         Ok(Issued {
             not_before: whole_seconds(template.not_before),
             not_after: whole_seconds(template.not_after),
-            chain: std::iter::once(leaf).chain(self.chain.iter().cloned()).collect(),
+            chain: std::iter::once(leaf)
+                .chain(self.chain.iter().cloned())
+                .collect(),
         })
     }
 
     fn extensions(&self, order: &Order<'_>) -> Result<Vec<Extension>, IssueError> {
-        let id = order.workload.spiffe_id().map_err(IssueError::Identity)?.to_string();
+        let id = order
+            .workload
+            .spiffe_id()
+            .map_err(IssueError::Identity)?
+            .to_string();
         let mut extensions = vec![
             Extension::key_usage(&[KeyUsage::DigitalSignature]),
             Extension::server_and_client(),
         ];
-        extensions.extend(self.issuer_key_id.as_deref().map(Extension::authority_key_id));
+        extensions.extend(
+            self.issuer_key_id
+                .as_deref()
+                .map(Extension::authority_key_id),
+        );
         extensions.push(Extension::alternative_names(order.dns, &id));
         extensions.extend(images::extension(order.images));
         Ok(extensions)

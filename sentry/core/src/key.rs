@@ -9,8 +9,9 @@ use zeroize::{Zeroize as _, Zeroizing};
 use crate::pem;
 
 /// PKCS#8 of an Ed25519 key up to its 32 secret bytes (RFC 8410, without the public key).
-const ED25519_PKCS8_PREFIX: [u8; 16] =
-    [0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20];
+const ED25519_PKCS8_PREFIX: [u8; 16] = [
+    0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20,
+];
 
 /// Why a private key can't be used.
 #[derive(Debug, thiserror::Error)]
@@ -68,7 +69,9 @@ impl PrivateKey {
     }
 
     fn from_der(der: &PrivateKeyDer<'_>) -> Result<Self, KeyError> {
-        KeyPair::try_from(der).map(|pair| Self { pair }).map_err(KeyError::Unsupported)
+        KeyPair::try_from(der)
+            .map(|pair| Self { pair })
+            .map_err(KeyError::Unsupported)
     }
 
     /// The public key with its algorithm, as DER.

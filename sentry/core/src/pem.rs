@@ -30,7 +30,10 @@ pub fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, PemError
 
 /// The certificates as PEM, one after the other.
 pub fn encode_certificates(certificates: &[CertificateDer<'_>]) -> String {
-    certificates.iter().map(|der| encode("CERTIFICATE", der)).collect()
+    certificates
+        .iter()
+        .map(|der| encode("CERTIFICATE", der))
+        .collect()
 }
 
 /// One PEM block, in lines of 64 characters as RFC 7468 wants.

@@ -54,7 +54,9 @@ pub enum SettingsError {
     #[error("error parsing AllowedClockSkew duration")]
     Skew(#[source] DurationError),
     /// `spec.mtls.tokenValidators` names a built-in validator.
-    #[error("invalid token validator: the built-in 'kubernetes' and 'insecure' validators cannot be configured manually")]
+    #[error(
+        "invalid token validator: the built-in 'kubernetes' and 'insecure' validators cannot be configured manually"
+    )]
     BuiltIn,
     /// `spec.mtls.tokenValidators` names an unknown validator.
     #[error("invalid token validator name: '{0}'; supported values: 'jwks'")]
@@ -69,7 +71,10 @@ impl Settings {
     /// # Errors
     /// Names the field that is wrong.
     pub fn read(configuration: &Configuration, mode: Mode) -> Result<Self, SettingsError> {
-        let mtls = configuration.spec.as_ref().and_then(|spec| spec.mtls.clone());
+        let mtls = configuration
+            .spec
+            .as_ref()
+            .and_then(|spec| spec.mtls.clone());
         let mtls = mtls.unwrap_or_default();
         let duration = |text: Option<String>, default| match text.filter(|text| !text.is_empty()) {
             Some(text) => text.parse::<GoDuration>(),
@@ -83,7 +88,12 @@ impl Settings {
             Mode::Standalone if jwks.is_none() => Some(Method::Insecure),
             Mode::Standalone => None,
         };
-        Ok(Self { terms: Terms { ttl, skew }, default_method, jwks, mode })
+        Ok(Self {
+            terms: Terms { ttl, skew },
+            default_method,
+            jwks,
+            mode,
+        })
     }
 
     /// Whether callers may use the method.
@@ -112,11 +122,15 @@ fn jwks(entries: &[TokenValidator]) -> Result<Option<BTreeMap<String, String>>, 
 
 fn options(value: Option<&Value>) -> BTreeMap<String, String> {
     let entries = value.and_then(Value::as_object).into_iter().flatten();
-    entries.map(|(key, value)| (key.to_ascii_lowercase(), text(value))).collect()
+    entries
+        .map(|(key, value)| (key.to_ascii_lowercase(), text(value)))
+        .collect()
 }
 
 fn text(value: &Value) -> String {
-    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+    value
+        .as_str()
+        .map_or_else(|| value.to_string(), str::to_owned)
 }
 
 #[cfg(test)]
@@ -126,7 +140,7 @@ mod tests {
 
     use super::*;
 
-    fn read(mtls: Value, mode: Mode) -> Result<Settings, SettingsError> {
+    fn read(mtls: &Value, mode: Mode) -> Result<Settings, SettingsError> {
         let configuration = serde_json::from_value(json!({"spec": {"mtls": mtls}})).unwrap();
         Settings::read(&configuration, mode)
     }
@@ -134,14 +148,20 @@ mod tests {
     #[test]
     fn has_defaults_for_all() {
         let settings = Settings::read(&Configuration::default(), Mode::Standalone).unwrap();
-        assert_eq!(settings.terms, Terms { ttl: DEFAULT_TTL, skew: DEFAULT_SKEW });
+        assert_eq!(
+            settings.terms,
+            Terms {
+                ttl: DEFAULT_TTL,
+                skew: DEFAULT_SKEW
+            }
+        );
         assert_eq!(settings.default_method, Some(Method::Insecure));
     }
 
     #[test]
     fn reads_durations_and_tolerates_null() {
         let mtls = json!({"enabled": null, "workloadCertTTL": "10s", "allowedClockSkew": "-5s"});
-        let settings = read(mtls, Mode::Kubernetes).unwrap();
+        let settings = read(&mtls, Mode::Kubernetes).unwrap();
         let (ttl, skew) = (GoDuration::from_secs(10), GoDuration::from_secs(-5));
         assert_eq!(settings.terms, Terms { ttl, skew });
     }
@@ -157,7 +177,7 @@ mod tests {
         #[case] default: Option<Method>,
         #[case] allowed: [bool; 3],
     ) {
-        let settings = read(json!({"tokenValidators": validators}), mode).unwrap();
+        let settings = read(&json!({"tokenValidators": validators}), mode).unwrap();
         assert_eq!(settings.default_method, default);
         let methods = [Method::Insecure, Method::Kubernetes, Method::Jwks];
         assert_eq!(methods.map(|method| settings.allows(method)), allowed);
@@ -169,14 +189,14 @@ mod tests {
     #[case::built_in(json!({"tokenValidators": [{"name": "Insecure"}]}), "built-in")]
     #[case::unknown(json!({"tokenValidators": [{"name": "unknown"}]}), "'unknown'")]
     fn refuses_by_name(#[case] mtls: Value, #[case] text: &str) {
-        let error = read(mtls, Mode::Kubernetes).unwrap_err();
+        let error = read(&mtls, Mode::Kubernetes).unwrap_err();
         assert!(error.to_string().contains(text), "{error}");
     }
 
     #[test]
     fn writes_options_as_text() {
         let mtls = json!({"tokenValidators": [{"name": "jwks", "options": {"minRefreshInterval": 5, "source": "x"}}]});
-        let options = read(mtls, Mode::Standalone).unwrap().jwks.unwrap();
+        let options = read(&mtls, Mode::Standalone).unwrap().jwks.unwrap();
         assert_eq!(options["minrefreshinterval"], "5");
         assert_eq!(options["source"], "x");
     }

@@ -43,6 +43,9 @@ mod tests {
     #[case::slash("a/b", None)]
     #[case::scheme("https://a", None)]
     fn reads(#[case] text: &str, #[case] expected: Option<&str>) {
-        assert_eq!(parse_or_public(text).ok().as_ref().map(TrustDomain::as_str), expected);
+        assert_eq!(
+            parse_or_public(text).ok().as_ref().map(TrustDomain::as_str),
+            expected
+        );
     }
 }

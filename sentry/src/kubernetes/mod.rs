@@ -48,7 +48,11 @@ impl Kubernetes {
         common::check(claim)?;
         let account = self.review(token).await?;
         let name = kubernetes::pod_name(token)?;
-        let pod = self.pods.find(&account, &name).await.ok_or(Refusal::NoPod)?;
+        let pod = self
+            .pods
+            .find(&account, &name)
+            .await
+            .ok_or(Refusal::NoPod)?;
         let trust_domain = match kubernetes::judge(claim, &account, &pod, &self.own)? {
             Verdict::Granted(trust_domain) => trust_domain,
             Verdict::AskConfiguration(name) => self.configured(claim.namespace, &name).await?,
@@ -61,7 +65,10 @@ impl Kubernetes {
             token: Some(token.to_owned()),
             audiences: Some(self.audiences.clone()),
         };
-        let review = TokenReview { spec, ..TokenReview::default() };
+        let review = TokenReview {
+            spec,
+            ..TokenReview::default()
+        };
         let reviewed = self.reviews.create(&PostParams::default(), &review).await;
         let reviewed = reviewed.map_err(|error| Refusal::Review(error.to_string()))?;
         kubernetes::service_account(&reviewed.status.unwrap_or_default())
@@ -76,11 +83,18 @@ impl Kubernetes {
         let configurations = Api::<Configuration>::namespaced(self.client.clone(), namespace);
         let found = configurations.get(name).await.map_err(|error| {
             let error: &(dyn std::error::Error + 'static) = &error;
-            tracing::warn!(error, namespace, name, "the Configuration of a caller could not be read");
+            tracing::warn!(
+                error,
+                namespace,
+                name,
+                "the Configuration of a caller could not be read"
+            );
             Refusal::NoConfiguration
         })?;
         let access = found.spec.and_then(|spec| spec.access_control);
-        let name = access.and_then(|access| access.trust_domain).unwrap_or_default();
+        let name = access
+            .and_then(|access| access.trust_domain)
+            .unwrap_or_default();
         kubernetes::configured_trust_domain(&name)
     }
 }

@@ -4,11 +4,7 @@ use std::{borrow::Cow, collections::HashMap, pin::pin};
 
 use futures::StreamExt as _;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use kube::{
-    Api, Client, Resource,
-    api::ListParams,
-    core::NamespaceResourceScope,
-};
+use kube::{Api, Client, Resource, api::ListParams, core::NamespaceResourceScope};
 use parking_lot::RwLock;
 use process::kubernetes::Event;
 use sentry_core::{
@@ -79,7 +75,11 @@ struct ContainerStatus {
 impl Pods {
     /// No pods yet; [`Pods::run`] brings them.
     pub fn new(client: Client) -> Self {
-        Self { client, known: RwLock::default(), synced: watch::Sender::new(false) }
+        Self {
+            client,
+            known: RwLock::default(),
+            synced: watch::Sender::new(false),
+        }
     }
 
     /// Follows the pods of all namespaces until the process stops.
@@ -110,7 +110,12 @@ impl Pods {
     pub async fn find(&self, account: &ServiceAccount, name: &str) -> Option<Pod> {
         self.synced().await;
         let key = (account.namespace.clone(), name.to_owned());
-        let known = self.known.read().get(&key).filter(|pod| pod.is_of(account)).cloned();
+        let known = self
+            .known
+            .read()
+            .get(&key)
+            .filter(|pod| pod.is_of(account))
+            .cloned();
         match known {
             Some(pod) => Some(pod),
             None => self.read(&account.namespace, name).await,
@@ -118,11 +123,19 @@ impl Pods {
     }
 
     async fn read(&self, namespace: &str, name: &str) -> Option<Pod> {
-        match Api::<PodObject>::namespaced(self.client.clone(), namespace).get(name).await {
+        match Api::<PodObject>::namespaced(self.client.clone(), namespace)
+            .get(name)
+            .await
+        {
             Ok(pod) => Some(pod.into()),
             Err(error) => {
                 let error: &(dyn std::error::Error + 'static) = &error;
-                tracing::warn!(error, namespace, name, "the pod of a caller could not be read");
+                tracing::warn!(
+                    error,
+                    namespace,
+                    name,
+                    "the pod of a caller could not be read"
+                );
                 None
             }
         }
@@ -160,7 +173,10 @@ impl From<PodObject> for Pod {
             namespace: metadata.namespace.unwrap_or_default(),
             name: metadata.name.unwrap_or_default(),
             uid: metadata.uid,
-            service_account: object.spec.and_then(|spec| spec.service_account_name).unwrap_or_default(),
+            service_account: object
+                .spec
+                .and_then(|spec| spec.service_account_name)
+                .unwrap_or_default(),
             images,
             ..Self::default()
         };
@@ -189,7 +205,11 @@ impl Container {
         let mut statuses = statuses.unwrap_or_default().iter();
         let status = statuses.find(|status| status.name == self.name);
         let image_id = status.map_or("", |status| &status.image_id);
-        Image::new(&self.name, self.image.as_deref().unwrap_or_default(), image_id)
+        Image::new(
+            &self.name,
+            self.image.as_deref().unwrap_or_default(),
+            image_id,
+        )
     }
 }
 
@@ -199,19 +219,19 @@ impl Resource for PodObject {
     type DynamicType = ();
     type Scope = NamespaceResourceScope;
 
-    fn kind(_: &()) -> Cow<'_, str> {
+    fn kind((): &()) -> Cow<'_, str> {
         "Pod".into()
     }
 
-    fn group(_: &()) -> Cow<'_, str> {
+    fn group((): &()) -> Cow<'_, str> {
         "".into()
     }
 
-    fn version(_: &()) -> Cow<'_, str> {
+    fn version((): &()) -> Cow<'_, str> {
         "v1".into()
     }
 
-    fn plural(_: &()) -> Cow<'_, str> {
+    fn plural((): &()) -> Cow<'_, str> {
         "pods".into()
     }
 

@@ -43,7 +43,7 @@ impl Files {
     }
 
     /// The anchors come last: whoever sees them finds the rest as well.
-    pub(super) async fn write(&self, parts: &Parts) -> Result<Written, StoreError> {
+    pub(super) fn write(&self, parts: &Parts) -> Result<Written, StoreError> {
         write(&self.paths.issuer_key, &parts.issuer_key)?;
         write(&self.paths.issuer_chain, &parts.issuer_chain)?;
         write(&self.paths.anchors, &parts.anchors)?;

@@ -44,8 +44,8 @@ pub enum StoreError {
 pub enum Store {
     /// Files of this machine.
     Files(Files),
-    /// A Secret, with a public copy of the trust anchors in a ConfigMap.
-    Secret(Secret),
+    /// A Secret, with a public copy of the trust anchors in a `ConfigMap`.
+    Secret(Box<Secret>),
 }
 
 /// Whether a bundle was written.
@@ -78,7 +78,7 @@ impl Store {
     /// If the store can't be written.
     pub async fn write(&self, parts: &Parts) -> Result<Written, StoreError> {
         match self {
-            Self::Files(files) => files.write(parts).await,
+            Self::Files(files) => files.write(parts),
             Self::Secret(secret) => secret.write(parts).await,
         }
     }

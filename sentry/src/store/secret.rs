@@ -1,4 +1,4 @@
-//! The bundle in a Secret, the truth, with a public copy of its trust anchors in a ConfigMap.
+//! The bundle in a Secret, the truth, with a public copy of its trust anchors in a `ConfigMap`.
 //!
 //! Both exist before sentry starts; sentry may read and update, not create them.
 
@@ -38,7 +38,10 @@ pub struct Secret {
 
 impl std::fmt::Debug for Secret {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_struct("Secret").field("namespace", &self.namespace).finish_non_exhaustive()
+        formatter
+            .debug_struct("Secret")
+            .field("namespace", &self.namespace)
+            .finish_non_exhaustive()
     }
 }
 
@@ -71,16 +74,33 @@ impl Secret {
     pub(super) async fn write(&self, parts: &Parts) -> Result<Written, StoreError> {
         let mut secret = self.get().await?;
         let data = secret.data.get_or_insert_default();
-        if [&self.names.anchors, &self.names.issuer_chain, &self.names.issuer_key]
-            .into_iter()
-            .any(|name| data.get(name).is_some_and(|text| !text.0.is_empty()))
+        if [
+            &self.names.anchors,
+            &self.names.issuer_chain,
+            &self.names.issuer_key,
+        ]
+        .into_iter()
+        .any(|name| data.get(name).is_some_and(|text| !text.0.is_empty()))
         {
             return Ok(Written::Conflict);
         }
-        data.insert(self.names.anchors.clone(), ByteString(parts.anchors.clone()));
-        data.insert(self.names.issuer_chain.clone(), ByteString(parts.issuer_chain.clone()));
-        data.insert(self.names.issuer_key.clone(), ByteString(parts.issuer_key.to_vec()));
-        match self.secrets.replace(NAME, &PostParams::default(), &secret).await {
+        data.insert(
+            self.names.anchors.clone(),
+            ByteString(parts.anchors.clone()),
+        );
+        data.insert(
+            self.names.issuer_chain.clone(),
+            ByteString(parts.issuer_chain.clone()),
+        );
+        data.insert(
+            self.names.issuer_key.clone(),
+            ByteString(parts.issuer_key.to_vec()),
+        );
+        match self
+            .secrets
+            .replace(NAME, &PostParams::default(), &secret)
+            .await
+        {
             Ok(_) => Ok(Written::Yes),
             Err(error) if is_conflict(&error) => Ok(Written::Conflict),
             Err(error) => Err(self.failed("update Secret", error)),
@@ -99,7 +119,11 @@ impl Secret {
                 return Ok(false);
             }
             data.insert(self.names.anchors.clone(), anchors.clone());
-            match self.config_maps.replace(NAME, &PostParams::default(), &copy).await {
+            match self
+                .config_maps
+                .replace(NAME, &PostParams::default(), &copy)
+                .await
+            {
                 Ok(_) => return Ok(true),
                 Err(error) if is_conflict(&error) && attempts.next().is_some() => {}
                 Err(error) => return Err(self.failed("update ConfigMap", error)),
@@ -108,12 +132,20 @@ impl Secret {
     }
 
     async fn get(&self) -> Result<SecretObject, StoreError> {
-        self.secrets.get(NAME).await.map_err(|error| self.failed("get Secret", error))
+        self.secrets
+            .get(NAME)
+            .await
+            .map_err(|error| self.failed("get Secret", error))
     }
 
     fn failed(&self, doing: &'static str, source: kube::Error) -> StoreError {
         let namespace = self.namespace.clone();
-        StoreError::Api { doing, name: NAME, namespace, source: Box::new(source) }
+        StoreError::Api {
+            doing,
+            name: NAME,
+            namespace,
+            source: Box::new(source),
+        }
     }
 }
 

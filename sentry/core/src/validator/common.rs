@@ -43,7 +43,11 @@ pub fn check(claim: &Claim<'_>) -> Result<TrustDomain, Refusal> {
         (claim.signing_request.is_empty(), Flaw::NoRequest),
         (claim.namespace.is_empty(), Flaw::NoNamespace),
     ];
-    let flaws: Vec<_> = found.into_iter().filter(|(is, _)| *is).map(|(_, flaw)| flaw).collect();
+    let flaws: Vec<_> = found
+        .into_iter()
+        .filter(|(is, _)| *is)
+        .map(|(_, flaw)| flaw)
+        .collect();
     if !flaws.is_empty() {
         return Err(Refusal::Malformed(flaws));
     }

@@ -9,5 +9,8 @@ use super::{Claim, Grant, Refusal, common};
 /// Only if the claim is flawed by itself.
 pub fn validate(claim: &Claim<'_>) -> Result<Grant, Refusal> {
     let trust_domain = common::check(claim)?;
-    Ok(Grant { trust_domain, images: Vec::new() })
+    Ok(Grant {
+        trust_domain,
+        images: Vec::new(),
+    })
 }

@@ -117,11 +117,17 @@ pub fn pod_name(token: &str) -> Result<String, Refusal> {
         else {
             return Err(unreadable(&"it does not have the three parts of a JWT"));
         };
-        URL_SAFE_NO_PAD.decode(payload).map_err(|error| unreadable(&error))?
+        URL_SAFE_NO_PAD
+            .decode(payload)
+            .map_err(|error| unreadable(&error))?
     };
     let claims: Claims = serde_json::from_slice(&payload).map_err(|error| unreadable(&error))?;
-    let name = claims.kubernetes.and_then(|kubernetes| kubernetes.pod).map(|pod| pod.name);
-    name.filter(|name| !name.is_empty()).ok_or(Refusal::NoPodClaim)
+    let name = claims
+        .kubernetes
+        .and_then(|kubernetes| kubernetes.pod)
+        .map(|pod| pod.name);
+    name.filter(|name| !name.is_empty())
+        .ok_or(Refusal::NoPodClaim)
 }
 
 #[derive(Deserialize)]
@@ -162,7 +168,10 @@ pub fn judge(
     }
     let expected = expected_id(pod, own)?;
     if expected != claim.app_id {
-        return Err(Refusal::AppId { expected, received: claim.app_id.to_owned() });
+        return Err(Refusal::AppId {
+            expected,
+            received: claim.app_id.to_owned(),
+        });
     }
     if pod.control_plane.is_some() {
         return Ok(Verdict::Granted(own.trust_domain.clone()));
@@ -195,8 +204,10 @@ fn expected_id(pod: &Pod, own: &ControlPlane) -> Result<String, Refusal> {
 /// # Errors
 /// If it is illegal.
 pub fn configured_trust_domain(name: &str) -> Result<TrustDomain, Refusal> {
-    trust_domain::parse_or_public(name)
-        .map_err(|cause| Refusal::ConfiguredTrustDomain { name: name.to_owned(), cause })
+    trust_domain::parse_or_public(name).map_err(|cause| Refusal::ConfiguredTrustDomain {
+        name: name.to_owned(),
+        cause,
+    })
 }
 
 // === impl Pod ===
@@ -220,6 +231,9 @@ impl Pod {
 
     /// What the caller gets once its trust domain is decided.
     pub fn grant(&self, trust_domain: TrustDomain) -> Grant {
-        Grant { trust_domain, images: self.images.clone() }
+        Grant {
+            trust_domain,
+            images: self.images.clone(),
+        }
     }
 }

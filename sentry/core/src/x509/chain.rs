@@ -84,15 +84,21 @@ pub(crate) fn link(
 }
 
 pub(crate) fn key_usage<'a>(certificate: &'a X509Certificate<'_>) -> Option<&'a KeyUsage> {
-    certificate.key_usage().ok().flatten().map(|extension| extension.value)
+    certificate
+        .key_usage()
+        .ok()
+        .flatten()
+        .map(|extension| extension.value)
 }
 
 /// The identifier of the certificate's key, if it carries one.
 pub(crate) fn subject_key_id(certificate: &X509Certificate<'_>) -> Option<Vec<u8>> {
-    certificate.iter_extensions().find_map(|extension| match extension.parsed_extension() {
-        ParsedExtension::SubjectKeyIdentifier(id) => Some(id.0.to_vec()),
-        _ => None,
-    })
+    certificate
+        .iter_extensions()
+        .find_map(|extension| match extension.parsed_extension() {
+            ParsedExtension::SubjectKeyIdentifier(id) => Some(id.0.to_vec()),
+            _ => None,
+        })
 }
 
 /// The end of the certificate's validity, which belongs to it.
@@ -145,7 +151,12 @@ fn path_ends<'a>(
 }
 
 fn path_length(certificate: &X509Certificate<'_>) -> Option<u32> {
-    certificate.basic_constraints().ok().flatten()?.value.path_len_constraint
+    certificate
+        .basic_constraints()
+        .ok()
+        .flatten()?
+        .value
+        .path_len_constraint
 }
 
 /// Verifiers refuse a path whose authorities are restricted to other purposes.

@@ -35,20 +35,34 @@ pub(crate) struct Extension {
 
 impl Extension {
     pub(crate) fn key_usage(usages: &[KeyUsage]) -> Self {
-        let bits = usages.iter().fold(0_u8, |bits, usage| bits | 0x80 >> (*usage as u8));
+        let bits = usages
+            .iter()
+            .fold(0_u8, |bits, usage| bits | 0x80 >> (*usage as u8));
         let length = 8 - bits.trailing_zeros() as usize;
         let value = construct_der(|writer| writer.write_bitvec_bytes(&[bits], length));
-        Self { oid: KEY_USAGE, critical: true, value }
+        Self {
+            oid: KEY_USAGE,
+            critical: true,
+            value,
+        }
     }
 
     pub(crate) fn server_and_client() -> Self {
         let value = construct_der(|writer| {
             writer.write_sequence(|writer| {
-                writer.next().write_oid(&ObjectIdentifier::from_slice(SERVER_AUTH));
-                writer.next().write_oid(&ObjectIdentifier::from_slice(CLIENT_AUTH));
+                writer
+                    .next()
+                    .write_oid(&ObjectIdentifier::from_slice(SERVER_AUTH));
+                writer
+                    .next()
+                    .write_oid(&ObjectIdentifier::from_slice(CLIENT_AUTH));
             });
         });
-        Self { oid: EXTENDED_KEY_USAGE, critical: false, value }
+        Self {
+            oid: EXTENDED_KEY_USAGE,
+            critical: false,
+            value,
+        }
     }
 
     /// A certificate authority without limit on the length of the path below it.
@@ -56,7 +70,11 @@ impl Extension {
         let value = construct_der(|writer| {
             writer.write_sequence(|writer| writer.next().write_bool(true));
         });
-        Self { oid: BASIC_CONSTRAINTS, critical: true, value }
+        Self {
+            oid: BASIC_CONSTRAINTS,
+            critical: true,
+            value,
+        }
     }
 
     /// The leftmost 160 bits of SHA-256 over the bits of the public key (RFC 7093, method 1).
@@ -64,35 +82,58 @@ impl Extension {
         let hash = digest::digest(&digest::SHA256, public_key_bits);
         let id = hash.as_ref().get(..20).unwrap_or_default();
         let value = construct_der(|writer| writer.write_bytes(id));
-        Self { oid: SUBJECT_KEY_ID, critical: false, value }
+        Self {
+            oid: SUBJECT_KEY_ID,
+            critical: false,
+            value,
+        }
     }
 
     pub(crate) fn authority_key_id(id: &[u8]) -> Self {
         let value = construct_der(|writer| {
             writer.write_sequence(|writer| {
-                writer.next().write_tagged_implicit(Tag::context(0), |writer| writer.write_bytes(id));
+                writer
+                    .next()
+                    .write_tagged_implicit(Tag::context(0), |writer| writer.write_bytes(id));
             });
         });
-        Self { oid: AUTHORITY_KEY_ID, critical: false, value }
+        Self {
+            oid: AUTHORITY_KEY_ID,
+            critical: false,
+            value,
+        }
     }
 
     /// Critical, because the subject of a workload's certificate is empty (RFC 5280 4.2.1.6).
     pub(crate) fn alternative_names(dns: &[String], uri: &str) -> Self {
-        let names = dns.iter().map(|name| (DNS_NAME, name.as_str())).chain([(URI, uri)]);
+        let names = dns
+            .iter()
+            .map(|name| (DNS_NAME, name.as_str()))
+            .chain([(URI, uri)]);
         let value = construct_der(|writer| {
             writer.write_sequence(|writer| {
                 for (tag, name) in names {
                     writer
                         .next()
-                        .write_tagged_implicit(Tag::context(tag), |writer| writer.write_ia5_string(name));
+                        .write_tagged_implicit(Tag::context(tag), |writer| {
+                            writer.write_ia5_string(name);
+                        });
                 }
             });
         });
-        Self { oid: SUBJECT_ALT_NAME, critical: true, value }
+        Self {
+            oid: SUBJECT_ALT_NAME,
+            critical: true,
+            value,
+        }
     }
 
     /// Bytes in an octet string, not critical.
     pub(crate) fn octets(oid: &'static [u64], bytes: &[u8]) -> Self {
-        Self { oid, critical: false, value: construct_der(|writer| writer.write_bytes(bytes)) }
+        Self {
+            oid,
+            critical: false,
+            value: construct_der(|writer| writer.write_bytes(bytes)),
+        }
     }
 }

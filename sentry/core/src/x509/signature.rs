@@ -77,19 +77,29 @@ fn pss(used: &AlgorithmIdentifier<'_>) -> Option<Algorithm> {
 }
 
 fn ecdsa(key: &SubjectPublicKeyInfo<'_>, oid: &Oid<'_>) -> Option<Algorithm> {
-    let hashes = [OID_SIG_ECDSA_WITH_SHA256, OID_SIG_ECDSA_WITH_SHA384, OID_SIG_ECDSA_WITH_SHA512];
+    let hashes = [
+        OID_SIG_ECDSA_WITH_SHA256,
+        OID_SIG_ECDSA_WITH_SHA384,
+        OID_SIG_ECDSA_WITH_SHA512,
+    ];
     let hash = hashes.iter().position(|known| known == oid)?;
     let curve = key.algorithm.parameters.as_ref()?.as_oid().ok()?;
     let by_hash: [Algorithm; 3] = match () {
-        () if curve == OID_EC_P256 => {
-            [&ECDSA_P256_SHA256_ASN1, &ECDSA_P256_SHA384_ASN1, &ECDSA_P256_SHA512_ASN1]
-        }
-        () if curve == OID_NIST_EC_P384 => {
-            [&ECDSA_P384_SHA256_ASN1, &ECDSA_P384_SHA384_ASN1, &ECDSA_P384_SHA512_ASN1]
-        }
-        () if curve == OID_NIST_EC_P521 => {
-            [&ECDSA_P521_SHA256_ASN1, &ECDSA_P521_SHA384_ASN1, &ECDSA_P521_SHA512_ASN1]
-        }
+        () if curve == OID_EC_P256 => [
+            &ECDSA_P256_SHA256_ASN1,
+            &ECDSA_P256_SHA384_ASN1,
+            &ECDSA_P256_SHA512_ASN1,
+        ],
+        () if curve == OID_NIST_EC_P384 => [
+            &ECDSA_P384_SHA256_ASN1,
+            &ECDSA_P384_SHA384_ASN1,
+            &ECDSA_P384_SHA512_ASN1,
+        ],
+        () if curve == OID_NIST_EC_P521 => [
+            &ECDSA_P521_SHA256_ASN1,
+            &ECDSA_P521_SHA384_ASN1,
+            &ECDSA_P521_SHA512_ASN1,
+        ],
         () => return None,
     };
     by_hash.get(hash).copied()

@@ -57,7 +57,9 @@ pub(crate) fn organisation(name: &str) -> Vec<u8> {
         writer.write_sequence(|writer| {
             writer.next().write_set(|writer| {
                 writer.next().write_sequence(|writer| {
-                    writer.next().write_oid(&ObjectIdentifier::from_slice(ORGANISATION));
+                    writer
+                        .next()
+                        .write_oid(&ObjectIdentifier::from_slice(ORGANISATION));
                     write_text(writer.next(), name);
                 });
             });
@@ -85,7 +87,9 @@ impl Template<'_> {
             writer.write_sequence(|writer| {
                 writer.next().write_der(&unsigned);
                 write_algorithm(writer.next(), key);
-                writer.next().write_bitvec_bytes(&signature, signature.len() * 8);
+                writer
+                    .next()
+                    .write_bitvec_bytes(&signature, signature.len() * 8);
             });
         });
         Ok(signed.into())
@@ -95,7 +99,9 @@ impl Template<'_> {
         let (not_before, not_after) = (time(self.not_before)?, time(self.not_after)?);
         Ok(construct_der(|writer| {
             writer.write_sequence(|writer| {
-                writer.next().write_tagged(Tag::context(0), |writer| writer.write_u8(2));
+                writer
+                    .next()
+                    .write_tagged(Tag::context(0), |writer| writer.write_u8(2));
                 writer.next().write_bigint_bytes(&self.serial, true);
                 write_algorithm(writer.next(), key);
                 writer.next().write_der(self.issuer);
@@ -115,7 +121,9 @@ impl Template<'_> {
     fn write_extensions(&self, writer: &mut DERWriterSeq<'_>) {
         for extension in &self.extensions {
             writer.next().write_sequence(|writer| {
-                writer.next().write_oid(&ObjectIdentifier::from_slice(extension.oid));
+                writer
+                    .next()
+                    .write_oid(&ObjectIdentifier::from_slice(extension.oid));
                 if extension.critical {
                     writer.next().write_bool(true);
                 }
@@ -129,7 +137,13 @@ impl Template<'_> {
 fn time(at: Timestamp) -> Result<Vec<u8>, WriteError> {
     let utc = at.to_zoned(jiff::tz::TimeZone::UTC);
     let short = SHORT_YEARS.contains(&utc.year());
-    let text = utc.strftime(if short { "%y%m%d%H%M%SZ" } else { "%Y%m%d%H%M%SZ" }).to_string();
+    let text = utc
+        .strftime(if short {
+            "%y%m%d%H%M%SZ"
+        } else {
+            "%Y%m%d%H%M%SZ"
+        })
+        .to_string();
     let written = if short {
         UTCTime::parse(text.as_bytes())
             .map(|time| construct_der(|writer| writer.write_utctime(&time)))
@@ -161,5 +175,6 @@ fn write_algorithm(writer: DERWriter<'_>, key: &PrivateKey) {
 
 /// `at` moved by so many nanoseconds.
 pub(crate) fn shifted(at: Timestamp, nanos: i64) -> Result<Timestamp, WriteError> {
-    at.checked_add(SignedDuration::from_nanos(nanos)).map_err(|_| WriteError::Time(at))
+    at.checked_add(SignedDuration::from_nanos(nanos))
+        .map_err(|_| WriteError::Time(at))
 }

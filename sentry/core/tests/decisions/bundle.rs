@@ -21,10 +21,15 @@ impl Own {
     fn new(name: &str, algorithm: &'static SignatureAlgorithm) -> Self {
         let mut params = CertificateParams::default();
         params.distinguished_name = DistinguishedName::new();
-        params.distinguished_name.push(DnType::OrganizationName, name);
+        params
+            .distinguished_name
+            .push(DnType::OrganizationName, name);
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
-        Self { params, key: KeyPair::generate_for(algorithm).unwrap() }
+        Self {
+            params,
+            key: KeyPair::generate_for(algorithm).unwrap(),
+        }
     }
 
     fn with(mut self, change: impl FnOnce(&mut CertificateParams)) -> Self {
@@ -47,7 +52,11 @@ impl Own {
 }
 
 fn load(anchors: &str, chain: &str, key: Zeroizing<Vec<u8>>) -> Result<Bundle, BundleError> {
-    let parts = Parts { anchors: anchors.into(), issuer_chain: chain.into(), issuer_key: key };
+    let parts = Parts {
+        anchors: anchors.into(),
+        issuer_chain: chain.into(),
+        issuer_key: key,
+    };
     Bundle::load(&parts, now())
 }
 
@@ -65,9 +74,9 @@ fn signs_with_every_mix_of_keys() {
         let root = Own::new("root", KINDS[(at + 1) % KINDS.len()]);
         let issuer = Own::new("issuer", kind);
         let bundle = load(&root.root(), &issuer.below(&root), issuer.key()).unwrap();
-        let issued = issue(&bundle, &public_key(), TERMS);
-        let (_, leaf) = X509Certificate::from_der(&issued.chain[0]).unwrap();
-        let (_, by) = X509Certificate::from_der(&issued.chain[1]).unwrap();
+        let answer = issue(&bundle, &public_key(), TERMS);
+        let (_, leaf) = X509Certificate::from_der(&answer.chain[0]).unwrap();
+        let (_, by) = X509Certificate::from_der(&answer.chain[1]).unwrap();
         if kind != &rcgen::PKCS_ECDSA_P521_SHA512 {
             // x509-parser does not verify P-521.
             leaf.verify_signature(Some(by.public_key())).unwrap();
@@ -80,9 +89,17 @@ fn takes_a_long_chain_with_its_root_and_comments() {
     let root = Own::new("root", &rcgen::PKCS_ED25519);
     let middle = Own::new("middle", &rcgen::PKCS_ED25519);
     let issuer = Own::new("issuer", &rcgen::PKCS_ED25519);
-    let chain =
-        format!("# issuer\n{}{}{}", issuer.below(&middle), middle.below(&root), root.root());
-    let anchors = format!("# ours\n{}\n{}", root.root(), Own::new("next", &rcgen::PKCS_ED25519).root());
+    let chain = format!(
+        "# issuer\n{}{}{}",
+        issuer.below(&middle),
+        middle.below(&root),
+        root.root()
+    );
+    let anchors = format!(
+        "# ours\n{}\n{}",
+        root.root(),
+        Own::new("next", &rcgen::PKCS_ED25519).root()
+    );
     let bundle = load(&anchors, &chain, issuer.key()).unwrap();
     assert_eq!(issue(&bundle, &public_key(), TERMS).chain.len(), 3);
     assert_eq!(bundle.anchors_pem().matches("BEGIN CERTIFICATE").count(), 2);
@@ -114,16 +131,34 @@ fn refuses_missing_texts(#[case] change: fn(&mut Parts), #[case] expected: &str)
 
 #[test]
 fn refuses_what_does_not_fit_together() {
-    let (root, other) = (Own::new("root", &rcgen::PKCS_ED25519), Own::new("root", &rcgen::PKCS_ED25519));
+    let (root, other) = (
+        Own::new("root", &rcgen::PKCS_ED25519),
+        Own::new("root", &rcgen::PKCS_ED25519),
+    );
     let issuer = Own::new("issuer", &rcgen::PKCS_ED25519);
     let (chain, anchors) = (issuer.below(&root), root.root());
     let refused = |anchors: &str, chain: &str, key| load(anchors, chain, key).unwrap_err();
-    assert!(matches!(refused(&anchors, &chain, other.key()), BundleError::Mismatch));
-    assert!(matches!(refused(&other.root(), &chain, issuer.key()), BundleError::Path(_)));
-    assert!(matches!(refused(&chain, &chain, issuer.key()), BundleError::Anchor(1, _)));
+    assert!(matches!(
+        refused(&anchors, &chain, other.key()),
+        BundleError::Mismatch
+    ));
+    assert!(matches!(
+        refused(&other.root(), &chain, issuer.key()),
+        BundleError::Path(_)
+    ));
+    assert!(matches!(
+        refused(&chain, &chain, issuer.key()),
+        BundleError::Anchor(1, _)
+    ));
     let turned = format!("{}{chain}", root.root());
-    assert!(matches!(refused(&anchors, &turned, issuer.key()), BundleError::Order(1, _)));
-    assert!(matches!(refused(&anchors, &anchors, root.key()), BundleError::Path(_) | BundleError::SelfSignedIssuer));
+    assert!(matches!(
+        refused(&anchors, &turned, issuer.key()),
+        BundleError::Order(1, _)
+    ));
+    assert!(matches!(
+        refused(&anchors, &anchors, root.key()),
+        BundleError::Path(_) | BundleError::SelfSignedIssuer
+    ));
 }
 
 #[test]
@@ -135,15 +170,21 @@ fn refuses_what_peers_would_refuse() {
     };
     let leaf = refused(&root, |params| params.is_ca = IsCa::NoCa);
     assert!(matches!(leaf, BundleError::NotAuthority));
-    let usage = refused(&root, |params| params.key_usages = vec![KeyUsagePurpose::DigitalSignature]);
+    let usage = refused(&root, |params| {
+        params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+    });
     assert!(matches!(usage, BundleError::NotAuthority));
     let purpose = refused(&root, |params| {
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::CodeSigning];
     });
     assert!(matches!(purpose, BundleError::Path(_)));
-    let expired = refused(&root, |params| params.not_after = rcgen::date_time_ymd(2020, 1, 1));
+    let expired = refused(&root, |params| {
+        params.not_after = rcgen::date_time_ymd(2020, 1, 1);
+    });
     assert!(matches!(expired, BundleError::Path(_)));
-    let future = refused(&root, |params| params.not_before = rcgen::date_time_ymd(2030, 1, 1));
+    let future = refused(&root, |params| {
+        params.not_before = rcgen::date_time_ymd(2030, 1, 1);
+    });
     assert!(matches!(future, BundleError::Path(_)));
     let short = Own::new("root", &rcgen::PKCS_ED25519)
         .with(|params| params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0)));
@@ -168,7 +209,10 @@ fn shows_no_key_in_debug() {
     let parts = parts();
     let bundle = Bundle::load(&parts, now()).unwrap();
     let shown = format!("{parts:?} {bundle:?}");
-    assert!(shown.contains("PrivateKey(..)") && !shown.contains("PRIVATE KEY"), "{shown}");
+    assert!(
+        shown.contains("PrivateKey(..)") && !shown.contains("PRIVATE KEY"),
+        "{shown}"
+    );
     assert!(!shown.contains("101, 101"), "the issuer's seed");
 }
 

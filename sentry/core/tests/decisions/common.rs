@@ -11,7 +11,10 @@ use sentry_core::{
 use zeroize::Zeroizing;
 
 pub(crate) const SKEW: GoDuration = GoDuration::from_secs(15 * 60);
-pub(crate) const TERMS: Terms = Terms { ttl: GoDuration::from_secs(24 * 3600), skew: SKEW };
+pub(crate) const TERMS: Terms = Terms {
+    ttl: GoDuration::from_secs(24 * 3600),
+    skew: SKEW,
+};
 
 pub(crate) fn now() -> Timestamp {
     "2026-02-03T04:05:06.789Z".parse().unwrap()
@@ -41,7 +44,9 @@ pub(crate) fn request(algorithm: &'static SignatureAlgorithm) -> String {
     let key = KeyPair::generate_for(algorithm).unwrap();
     let mut params = CertificateParams::new(["example.com".to_owned()]).unwrap();
     params.distinguished_name = DistinguishedName::new();
-    params.distinguished_name.push(rcgen::DnType::CommonName, "example.com");
+    params
+        .distinguished_name
+        .push(rcgen::DnType::CommonName, "example.com");
     params.serialize_request(&key).unwrap().pem().unwrap()
 }
 
@@ -55,6 +60,11 @@ pub(crate) fn workload(namespace: &str, app_id: &str) -> Workload {
 
 pub(crate) fn issue(bundle: &Bundle, key: &PublicKey, terms: Terms) -> Issued {
     let workload = workload("default", "myapp");
-    let order = Order { public_key: key, workload: &workload, dns: &[], images: &[] };
+    let order = Order {
+        public_key: key,
+        workload: &workload,
+        dns: &[],
+        images: &[],
+    };
     bundle.issue(&order, terms, now(), [9; 16]).unwrap()
 }

@@ -14,7 +14,9 @@ use x509_parser::{
 
 fn oids(certificate: &X509Certificate<'_>) -> Vec<(String, bool)> {
     let extensions = certificate.extensions().iter();
-    extensions.map(|extension| (extension.oid.to_id_string(), extension.critical)).collect()
+    extensions
+        .map(|extension| (extension.oid.to_id_string(), extension.critical))
+        .collect()
 }
 
 #[test]
@@ -22,29 +24,44 @@ fn writes_the_profile_of_a_workload() {
     let (bundle, key) = (bundle(), public_key());
     let issued = issue(&bundle, &key, TERMS);
     let (_, leaf) = X509Certificate::from_der(&issued.chain[0]).unwrap();
-    let (_, issuer) = X509Certificate::from_der(&issued.chain[1]).unwrap();
+    let (_, by) = X509Certificate::from_der(&issued.chain[1]).unwrap();
     assert_eq!(issued.chain.len(), 2, "the root is not handed out");
     assert_eq!(leaf.version().0, 2);
     assert_eq!(leaf.raw_serial(), [9; 16]);
     assert_eq!(leaf.subject().iter().count(), 0);
-    assert_eq!(leaf.issuer().as_raw(), issuer.subject().as_raw());
+    assert_eq!(leaf.issuer().as_raw(), by.subject().as_raw());
     assert_eq!(leaf.public_key().raw, key.der());
-    assert_eq!(leaf.validity().not_before.timestamp(), now().as_second() - 15 * 60);
-    assert_eq!(leaf.validity().not_after.timestamp(), now().as_second() + 24 * 3600);
-    assert_eq!(issued.not_after.as_second(), leaf.validity().not_after.timestamp());
+    assert_eq!(
+        leaf.validity().not_before.timestamp(),
+        now().as_second() - 15 * 60
+    );
+    assert_eq!(
+        leaf.validity().not_after.timestamp(),
+        now().as_second() + 24 * 3600
+    );
+    assert_eq!(
+        issued.not_after.as_second(),
+        leaf.validity().not_after.timestamp()
+    );
     let expected = [
         ("2.5.29.15", true),
         ("2.5.29.37", false),
         ("2.5.29.35", false),
         ("2.5.29.17", true),
     ];
-    assert_eq!(oids(&leaf), expected.map(|(oid, critical)| (oid.to_owned(), critical)));
+    assert_eq!(
+        oids(&leaf),
+        expected.map(|(oid, critical)| (oid.to_owned(), critical))
+    );
     let usage = leaf.key_usage().unwrap().unwrap().value;
-    assert!(usage.digital_signature() && usage.flags.count_ones() == 1);
+    assert!(usage.digital_signature() && usage.flags.is_power_of_two());
     let purposes = leaf.extended_key_usage().unwrap().unwrap().value;
     assert!(purposes.server_auth && purposes.client_auth);
-    assert_eq!(svid::peer_id(&issued.chain[0]).unwrap().to_string(), "spiffe://public/ns/default/myapp");
-    leaf.verify_signature(Some(issuer.public_key())).unwrap();
+    assert_eq!(
+        svid::peer_id(&issued.chain[0]).unwrap().to_string(),
+        "spiffe://public/ns/default/myapp"
+    );
+    leaf.verify_signature(Some(by.public_key())).unwrap();
 }
 
 #[test]
@@ -55,16 +72,44 @@ fn writes_the_profiles_of_root_and_issuer() {
     let (_, root) = X509Certificate::from_der(&root[0]).unwrap();
     let (_, issuer) = X509Certificate::from_der(&issuer[0]).unwrap();
     assert_eq!(root.subject().to_string(), "O=cluster.local");
-    assert_eq!(issuer.subject().to_string(), "O=spiffe://cluster.local/ns/dapr-system/dapr-sentry");
-    let extensions = [("2.5.29.15", true), ("2.5.29.19", true), ("2.5.29.14", false)];
+    assert_eq!(
+        issuer.subject().to_string(),
+        "O=spiffe://cluster.local/ns/dapr-system/dapr-sentry"
+    );
+    let extensions = [
+        ("2.5.29.15", true),
+        ("2.5.29.19", true),
+        ("2.5.29.14", false),
+    ];
     for certificate in [&root, &issuer] {
-        assert_eq!(oids(certificate), extensions.map(|(oid, critical)| (oid.to_owned(), critical)));
-        assert_eq!(certificate.validity().not_before.timestamp(), now().as_second() - 15 * 60);
-        let year = now().checked_add(SignedDuration::from_hours(365 * 24)).unwrap();
-        assert_eq!(certificate.validity().not_after.timestamp(), year.as_second());
-        assert!(certificate.basic_constraints().unwrap().unwrap().value.path_len_constraint.is_none());
+        assert_eq!(
+            oids(certificate),
+            extensions.map(|(oid, critical)| (oid.to_owned(), critical))
+        );
+        assert_eq!(
+            certificate.validity().not_before.timestamp(),
+            now().as_second() - 15 * 60
+        );
+        let year = now()
+            .checked_add(SignedDuration::from_hours(365 * 24))
+            .unwrap();
+        assert_eq!(
+            certificate.validity().not_after.timestamp(),
+            year.as_second()
+        );
+        assert!(
+            certificate
+                .basic_constraints()
+                .unwrap()
+                .unwrap()
+                .value
+                .path_len_constraint
+                .is_none()
+        );
     }
-    let usage = |certificate: &X509Certificate<'_>| certificate.key_usage().unwrap().unwrap().value.to_string();
+    let usage = |certificate: &X509Certificate<'_>| {
+        certificate.key_usage().unwrap().unwrap().value.to_string()
+    };
     assert_eq!(usage(&root), "Digital Signature, Key Cert Sign");
     assert_eq!(usage(&issuer), "Digital Signature, Key Cert Sign, CRL Sign");
     root.verify_signature(None).unwrap();
@@ -75,15 +120,19 @@ fn writes_the_profiles_of_root_and_issuer() {
 fn names_the_issuers_key_as_the_issuer_names_it() {
     let issued = issue(&bundle(), &public_key(), TERMS);
     let (_, leaf) = X509Certificate::from_der(&issued.chain[0]).unwrap();
-    let (_, issuer) = X509Certificate::from_der(&issued.chain[1]).unwrap();
-    let authority = leaf.iter_extensions().find_map(|extension| match extension.parsed_extension() {
-        ParsedExtension::AuthorityKeyIdentifier(id) => id.key_identifier.clone(),
-        _ => None,
-    });
-    let subject = issuer.iter_extensions().find_map(|extension| match extension.parsed_extension() {
-        ParsedExtension::SubjectKeyIdentifier(id) => Some(id.clone()),
-        _ => None,
-    });
+    let (_, by) = X509Certificate::from_der(&issued.chain[1]).unwrap();
+    let authority =
+        leaf.iter_extensions()
+            .find_map(|extension| match extension.parsed_extension() {
+                ParsedExtension::AuthorityKeyIdentifier(id) => id.key_identifier.clone(),
+                _ => None,
+            });
+    let subject = by
+        .iter_extensions()
+        .find_map(|extension| match extension.parsed_extension() {
+            ParsedExtension::SubjectKeyIdentifier(id) => Some(id.clone()),
+            _ => None,
+        });
     assert_eq!(authority.as_ref().unwrap().0.len(), 20);
     assert_eq!(authority, subject);
 }
@@ -92,7 +141,12 @@ fn names_the_issuers_key_as_the_issuer_names_it() {
 fn puts_host_names_before_the_id() {
     let (bundle, key, workload) = (bundle(), public_key(), workload("ns", "dapr-operator"));
     let dns = ["dapr-webhook.ns.svc".to_owned()];
-    let order = Order { public_key: &key, workload: &workload, dns: &dns, images: &[] };
+    let order = Order {
+        public_key: &key,
+        workload: &workload,
+        dns: &dns,
+        images: &[],
+    };
     let issued = bundle.issue(&order, TERMS, now(), [1; 16]).unwrap();
     let (_, leaf) = X509Certificate::from_der(&issued.chain[0]).unwrap();
     let names = leaf.subject_alternative_name().unwrap().unwrap();
@@ -106,26 +160,57 @@ fn puts_host_names_before_the_id() {
 #[test]
 fn wraps_images_in_an_octet_string() {
     let (bundle, key, workload) = (bundle(), public_key(), workload("ns", "app"));
-    let images = [Image::new("daprd", "daprio/daprd", "x@sha256:1"), Image::new("app", "a", "")];
-    let order = Order { public_key: &key, workload: &workload, dns: &[], images: &images };
+    let images = [
+        Image::new("daprd", "daprio/daprd", "x@sha256:1"),
+        Image::new("app", "a", ""),
+    ];
+    let order = Order {
+        public_key: &key,
+        workload: &workload,
+        dns: &[],
+        images: &images,
+    };
     let issued = bundle.issue(&order, TERMS, now(), [1; 16]).unwrap();
     let (_, leaf) = X509Certificate::from_der(&issued.chain[0]).unwrap();
-    let oid = images::OID.iter().map(u64::to_string).collect::<Vec<_>>().join(".");
-    let extension = leaf.extensions().iter().find(|found| found.oid.to_id_string() == oid).unwrap();
+    let oid = images::OID
+        .iter()
+        .map(u64::to_string)
+        .collect::<Vec<_>>()
+        .join(".");
+    let extension = leaf
+        .extensions()
+        .iter()
+        .find(|found| found.oid.to_id_string() == oid)
+        .unwrap();
     assert!(!extension.critical);
     let json = serde_json::to_vec(&images).unwrap();
-    assert_eq!(extension.value[..2], [0x04, 0x81], "an octet string of more than 127 bytes");
+    assert_eq!(
+        extension.value[..2],
+        [0x04, 0x81],
+        "an octet string of more than 127 bytes"
+    );
     assert_eq!(extension.value[3..], json);
 }
 
 #[test]
 fn never_outlives_its_issuer() {
     let (bundle, key) = (bundle(), public_key());
-    let long = Terms { ttl: GoDuration::from_secs(500 * 24 * 3600), skew: SKEW };
+    let long = Terms {
+        ttl: GoDuration::from_secs(500 * 24 * 3600),
+        skew: SKEW,
+    };
     let issued = issue(&bundle, &key, long);
-    assert_eq!(issued.not_after.as_second(), bundle.issuer_not_after().as_second());
+    assert_eq!(
+        issued.not_after.as_second(),
+        bundle.issuer_not_after().as_second()
+    );
     let workload = workload("default", "myapp");
-    let order = Order { public_key: &key, workload: &workload, dns: &[], images: &[] };
+    let order = Order {
+        public_key: &key,
+        workload: &workload,
+        dns: &[],
+        images: &[],
+    };
     let late = bundle.issuer_not_after();
     let refused = bundle.issue(&order, TERMS, late, [1; 16]);
     assert!(matches!(refused, Err(IssueError::Expired(_))));
@@ -140,7 +225,12 @@ fn never_outlives_its_issuer() {
 #[case::bad_namespace("app", "a b")]
 fn refuses_what_makes_no_id(#[case] app_id: &str, #[case] namespace: &str) {
     let (bundle, key, workload) = (bundle(), public_key(), workload(namespace, app_id));
-    let order = Order { public_key: &key, workload: &workload, dns: &[], images: &[] };
+    let order = Order {
+        public_key: &key,
+        workload: &workload,
+        dns: &[],
+        images: &[],
+    };
     let refused = bundle.issue(&order, TERMS, now(), [1; 16]);
     assert!(matches!(refused, Err(IssueError::Identity(_))));
 }

@@ -15,16 +15,28 @@ use sentry_core::validator::{
 use serde_json::{Value, json};
 
 fn claim<'a>(app_id: &'a str, namespace: &'a str) -> Claim<'a> {
-    Claim { app_id, namespace, trust_domain: "", signing_request: b"csr" }
+    Claim {
+        app_id,
+        namespace,
+        trust_domain: "",
+        signing_request: b"csr",
+    }
 }
 
 fn own() -> ControlPlane {
     let trust_domain = TrustDomain::new("cluster.local").unwrap();
-    ControlPlane { namespace: "dapr-system".to_owned(), trust_domain }
+    ControlPlane {
+        namespace: "dapr-system".to_owned(),
+        trust_domain,
+    }
 }
 
 fn account(namespace: &str) -> ServiceAccount {
-    ServiceAccount { namespace: namespace.to_owned(), name: "sa".to_owned(), pod_uid: None }
+    ServiceAccount {
+        namespace: namespace.to_owned(),
+        name: "sa".to_owned(),
+        pod_uid: None,
+    }
 }
 
 fn pod(namespace: &str) -> Pod {
@@ -45,20 +57,41 @@ fn granted(trust_domain: &str) -> Verdict {
 }
 
 #[rstest]
-#[case::empty("", "", "invalid request: parameter app-id cannot be empty\nnamespace is required")]
+#[case::empty(
+    "",
+    "",
+    "invalid request: parameter app-id cannot be empty\nnamespace is required"
+)]
 #[case::dots("a.b", "ns", "invalid request: parameter app-id cannot contain dots")]
 #[case::long(&"a".repeat(65), "ns", "invalid request: app ID must be 64 characters or less")]
 #[case::bytes(&"é".repeat(33), "ns", "invalid request: app ID must be 64 characters or less")]
 fn refuses_flawed_claims(#[case] app_id: &str, #[case] namespace: &str, #[case] text: &str) {
-    assert_eq!(common::check(&claim(app_id, namespace)).unwrap_err().to_string(), text);
+    assert_eq!(
+        common::check(&claim(app_id, namespace))
+            .unwrap_err()
+            .to_string(),
+        text
+    );
 }
 
 #[test]
 fn refuses_a_claim_without_request_or_with_a_wrong_domain() {
-    let empty = Claim { signing_request: b"", ..claim("app", "ns") };
-    assert_eq!(common::check(&empty).unwrap_err().to_string(), "invalid request: CSR is required");
-    let wrong = Claim { trust_domain: "a b", ..claim("app", "ns") };
-    assert!(matches!(common::check(&wrong), Err(Refusal::TrustDomain(_))));
+    let empty = Claim {
+        signing_request: b"",
+        ..claim("app", "ns")
+    };
+    assert_eq!(
+        common::check(&empty).unwrap_err().to_string(),
+        "invalid request: CSR is required"
+    );
+    let wrong = Claim {
+        trust_domain: "a b",
+        ..claim("app", "ns")
+    };
+    assert!(matches!(
+        common::check(&wrong),
+        Err(Refusal::TrustDomain(_))
+    ));
 }
 
 #[rstest]
@@ -66,7 +99,10 @@ fn refuses_a_claim_without_request_or_with_a_wrong_domain() {
 #[case::some("corp.example", "corp.example")]
 fn believes_everything_when_insecure(#[case] wish: &str, #[case] expected: &str) {
     let long = "a".repeat(64);
-    let claim = Claim { trust_domain: wish, ..claim(&long, "ns") };
+    let claim = Claim {
+        trust_domain: wish,
+        ..claim(&long, "ns")
+    };
     let grant = insecure::validate(&claim).unwrap();
     assert_eq!(grant.trust_domain.as_str(), expected);
     assert!(grant.images.is_empty());
@@ -83,7 +119,10 @@ fn believes_everything_when_insecure(#[case] wish: &str, #[case] expected: &str)
 #[case::other(json!({"authenticated": true, "user": {"username": "x:serviceaccount:ns:sa"}}),
     "provided token is not a properly structured service account token")]
 fn refuses_reviews(#[case] review: Value, #[case] text: &str) {
-    assert_eq!(service_account(&status(review)).unwrap_err().to_string(), text);
+    assert_eq!(
+        service_account(&status(review)).unwrap_err().to_string(),
+        text
+    );
 }
 
 #[test]
@@ -117,29 +156,69 @@ fn jwt(payload: &Value) -> String {
 #[test]
 fn takes_the_annotated_id_or_the_pods_name() {
     let plain = pod("ns");
-    assert_eq!(judge(&claim("pod-1", "ns"), &account("ns"), &plain, &own()), Ok(granted("public")));
-    let named = Pod { app_id: Some("app".to_owned()), ..pod("ns") };
-    assert_eq!(judge(&claim("app", "ns"), &account("ns"), &named, &own()), Ok(granted("public")));
-    let empty = Pod { app_id: Some(String::new()), ..pod("ns") };
+    assert_eq!(
+        judge(&claim("pod-1", "ns"), &account("ns"), &plain, &own()),
+        Ok(granted("public"))
+    );
+    let named = Pod {
+        app_id: Some("app".to_owned()),
+        ..pod("ns")
+    };
+    assert_eq!(
+        judge(&claim("app", "ns"), &account("ns"), &named, &own()),
+        Ok(granted("public"))
+    );
+    let empty = Pod {
+        app_id: Some(String::new()),
+        ..pod("ns")
+    };
     let refused = judge(&claim("pod-1", "ns"), &account("ns"), &empty, &own()).unwrap_err();
-    assert_eq!(refused.to_string(), "app-id mismatch. expected: , received: pod-1");
+    assert_eq!(
+        refused.to_string(),
+        "app-id mismatch. expected: , received: pod-1"
+    );
 }
 
 #[test]
 fn refuses_other_identities() {
-    let named = Pod { app_id: Some("app".to_owned()), ..pod("ns") };
-    let refused = |claim: Claim<'_>, account, pod| judge(&claim, &account, &pod, &own()).unwrap_err();
+    let named = Pod {
+        app_id: Some("app".to_owned()),
+        ..pod("ns")
+    };
+    let refused =
+        |claim: Claim<'_>, account, pod| judge(&claim, &account, &pod, &own()).unwrap_err();
     let id = refused(claim("other", "ns"), account("ns"), named.clone());
-    assert_eq!(id.to_string(), "app-id mismatch. expected: app, received: other");
+    assert_eq!(
+        id.to_string(),
+        "app-id mismatch. expected: app, received: other"
+    );
     let namespace = refused(claim("app", "else"), account("ns"), named.clone());
-    assert_eq!(namespace.to_string(), "namespace mismatch; received namespace: else");
+    assert_eq!(
+        namespace.to_string(),
+        "namespace mismatch; received namespace: else"
+    );
     let legacy = refused(claim("ns:sa", "ns"), account("ns"), named.clone());
     assert!(matches!(legacy, Refusal::AppId { .. }));
-    let service = Pod { service_account: "other".to_owned(), ..named.clone() };
-    assert_eq!(refused(claim("app", "ns"), account("ns"), service), Refusal::ServiceAccount);
-    let bound = ServiceAccount { pod_uid: Some("1".to_owned()), ..account("ns") };
-    let replaced = Pod { uid: Some("2".to_owned()), ..named };
-    assert_eq!(refused(claim("app", "ns"), bound, replaced), Refusal::ReplacedPod);
+    let service = Pod {
+        service_account: "other".to_owned(),
+        ..named.clone()
+    };
+    assert_eq!(
+        refused(claim("app", "ns"), account("ns"), service),
+        Refusal::ServiceAccount
+    );
+    let bound = ServiceAccount {
+        pod_uid: Some("1".to_owned()),
+        ..account("ns")
+    };
+    let replaced = Pod {
+        uid: Some("2".to_owned()),
+        ..named
+    };
+    assert_eq!(
+        refused(claim("app", "ns"), bound, replaced),
+        Refusal::ReplacedPod
+    );
 }
 
 #[test]
@@ -151,18 +230,39 @@ fn knows_the_control_plane() {
     };
     for name in ["operator", "placement", "injector", "sentry", "scheduler"] {
         let (id, pod) = (format!("dapr-{name}"), service("dapr-system", name));
-        let verdict = judge(&claim(&id, "dapr-system"), &account("dapr-system"), &pod, &own());
+        let verdict = judge(
+            &claim(&id, "dapr-system"),
+            &account("dapr-system"),
+            &pod,
+            &own(),
+        );
         assert_eq!(verdict, Ok(granted("cluster.local")));
     }
-    let elsewhere = judge(&claim("dapr-operator", "ns"), &account("ns"), &service("ns", "operator"), &own());
+    let elsewhere = judge(
+        &claim("dapr-operator", "ns"),
+        &account("ns"),
+        &service("ns", "operator"),
+        &own(),
+    );
     assert_eq!(
         elsewhere.unwrap_err().to_string(),
         "control plane service in namespace 'ns' is not allowed"
     );
     let (system, unknown) = (account("dapr-system"), service("dapr-system", "dashboard"));
-    let unknown = judge(&claim("dapr-dashboard", "dapr-system"), &system, &unknown, &own());
-    assert_eq!(unknown.unwrap_err().to_string(), "unknown control plane service 'pod-1'");
-    let both = Pod { app_id: Some("app".to_owned()), ..service("dapr-system", "operator") };
+    let unknown = judge(
+        &claim("dapr-dashboard", "dapr-system"),
+        &system,
+        &unknown,
+        &own(),
+    );
+    assert_eq!(
+        unknown.unwrap_err().to_string(),
+        "unknown control plane service 'pod-1'"
+    );
+    let both = Pod {
+        app_id: Some("app".to_owned()),
+        ..service("dapr-system", "operator")
+    };
     let both = judge(&claim("app", "dapr-system"), &system, &both, &own());
     assert_eq!(
         both.unwrap_err().to_string(),
@@ -172,12 +272,23 @@ fn knows_the_control_plane() {
 
 #[test]
 fn asks_for_the_configuration_that_the_pod_names() {
-    let named = Pod { configuration: Some("appconfig".to_owned()), ..pod("ns") };
+    let named = Pod {
+        configuration: Some("appconfig".to_owned()),
+        ..pod("ns")
+    };
     let verdict = judge(&claim("pod-1", "ns"), &account("ns"), &named, &own());
-    assert_eq!(verdict, Ok(Verdict::AskConfiguration("appconfig".to_owned())));
+    assert_eq!(
+        verdict,
+        Ok(Verdict::AskConfiguration("appconfig".to_owned()))
+    );
     assert_eq!(configured_trust_domain("").unwrap().as_str(), "public");
     assert_eq!(configured_trust_domain("corp").unwrap().as_str(), "corp");
-    assert!(configured_trust_domain("a b").unwrap_err().to_string().starts_with("failed to parse trust domain \"a b\": "));
+    assert!(
+        configured_trust_domain("a b")
+            .unwrap_err()
+            .to_string()
+            .starts_with("failed to parse trust domain \"a b\": ")
+    );
 }
 
 proptest! {

@@ -27,7 +27,11 @@ fn refuses_what_is_no_block(#[case] text: String) {
 fn refuses_what_is_no_request() {
     let text = pem::encode("CERTIFICATE REQUEST", b"hello");
     let error = PublicKey::from_request(text.as_bytes()).unwrap_err();
-    assert!(error.to_string().starts_with("failed to parse certificate signing request: "));
+    assert!(
+        error
+            .to_string()
+            .starts_with("failed to parse certificate signing request: ")
+    );
 }
 
 #[test]
