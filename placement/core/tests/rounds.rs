@@ -419,6 +419,34 @@ fn constant_reports_neither_save_a_silent_stream_nor_put_the_table_off() {
     assert!(script.now <= started + BUDGET * 3 / 2, "{:?}", script.now);
 }
 
+/// A client whose answers take longer than another's next report would never be in time.
+#[test]
+fn reports_in_quick_succession_do_not_put_the_table_off() {
+    let mut script = Script::new();
+    script.join(1, &["a"]);
+    script.complete(&[1], 1);
+    script.join(2, &["a"]);
+    let started = script.now;
+    let mut told = String::new();
+    let types = ["b", "c"].iter().cycle();
+    for (kind, late) in types.zip(2..) {
+        script.report(1, &["a", kind]);
+        let version = script.namespace.version();
+        script.answer(1, Operation::Lock, version);
+        told += &script.answer(2, Operation::Lock, late);
+        if told.contains("1:update") || script.now > started + BUDGET {
+            break;
+        }
+        script.after(Duration::from_millis(100));
+    }
+    assert!(told.contains("1:update"), "{told}");
+    assert!(
+        script.now <= started + BUDGET / 2 + Duration::from_millis(200),
+        "{:?}",
+        script.now
+    );
+}
+
 #[test]
 fn who_was_asked_late_is_not_dropped_with_who_was_asked_early() {
     let mut script = Script::new();
