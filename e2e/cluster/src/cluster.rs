@@ -70,6 +70,7 @@ impl Cluster {
             return Ok(());
         }
         end(progress)?;
+        needs::check_network()?;
         let mut started = Started {
             folder: self.folder(),
             nodes,
@@ -206,16 +207,12 @@ fn await_api_server(kubectl: &Kubectl) -> Result<()> {
         Ok(kubectl.ready().then_some(()))
     };
     crate::until("the API server is ready", DEADLINE, ready)
-        .map_err(|error| anyhow!("{error}; {}", daemons::last_words("kube-apiserver")))
+        .map_err(|error| anyhow!("{error}{}", daemons::last_words("kube-apiserver")))
 }
 
 fn await_node(kubectl: &Kubectl, name: &str) -> Result<()> {
-    await_ready(kubectl, &["node", name], "Ready").map_err(|error| {
-        anyhow!(
-            "{error}; {}",
-            daemons::last_words(&format!("{name}-kubelet"))
-        )
-    })
+    await_ready(kubectl, &["node", name], "Ready")
+        .map_err(|error| anyhow!("{error}{}", daemons::last_words(&format!("{name}-kubelet"))))
 }
 
 fn await_ready(kubectl: &Kubectl, what: &[&str], condition: &str) -> Result<()> {

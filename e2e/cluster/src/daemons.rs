@@ -137,13 +137,14 @@ pub(crate) fn all_alive() -> Result<()> {
     }
 }
 
-/// What a process said last, for an error message.
+/// What a process that still runs said last, as the end of an error message.
 pub(crate) fn last_words(name: &str) -> String {
-    records()
-        .iter()
-        .filter(|record| record.name == name)
-        .map(Record::last_words)
-        .collect()
+    let running = records()
+        .into_iter()
+        .find(|record| record.name == name && record.alive());
+    running
+        .map(|record| format!("; {}", record.last_words()))
+        .unwrap_or_default()
 }
 
 fn records_folder() -> PathBuf {

@@ -59,6 +59,16 @@ fn kernel() -> Result<()> {
     Ok(())
 }
 
+/// Checks that nobody else's network is in the way, for `down` would remove it.
+pub(crate) fn check_network() -> Result<()> {
+    ensure!(
+        !Path::new("/sys/class/net/cni0").exists(),
+        "there is a bridge cni0 that this cluster did not make: another Kubernetes seems to run \
+         on this machine; end it first, or, if nothing uses the bridge, `ip link delete cni0`"
+    );
+    Ok(())
+}
+
 fn overlay_known() -> bool {
     fs::read_to_string("/proc/filesystems").is_ok_and(|list| list.contains("\toverlay"))
 }
