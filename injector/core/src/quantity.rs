@@ -4,8 +4,8 @@ use std::{fmt, str::FromStr};
 
 /// One unit in the smallest step that a quantity can hold.
 const NANO: i128 = 1_000_000_000;
-/// Quantities end at the largest 64-bit number of whole units.
-const LARGEST: i128 = i64::MAX as i128 * NANO;
+/// Binary quantities end at the largest 64-bit number of whole units.
+const LARGEST_BINARY: i128 = i64::MAX as i128 * NANO;
 
 /// An amount of a resource with the family of suffixes it was written in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,7 +52,12 @@ fn parse(text: &str) -> Option<Quantity> {
         return None;
     }
     let (family, scale) = scale(suffix)?;
-    let nanos = nanos(whole, fraction, scale);
+    let largest = if family == Family::Binary {
+        LARGEST_BINARY
+    } else {
+        i128::MAX
+    };
+    let nanos = nanos(whole, fraction, scale).min(largest);
     Some(Quantity {
         nanos: if text.starts_with('-') { -nanos } else { nanos },
         family,
@@ -72,7 +77,7 @@ fn scale(suffix: &str) -> Option<(Family, (i32, u32))> {
     Some((Family::Exponent, (exponent.parse().ok()?, 0)))
 }
 
-/// `whole.fraction` in the given scale; rounded up to a whole nano, capped at the largest.
+/// `whole.fraction` in the given scale; rounded up to a whole nano, capped at what fits.
 fn nanos(whole: &str, fraction: &str, (tens, kibis): (i32, u32)) -> i128 {
     let fraction = fraction.trim_end_matches('0');
     let digits = format!("{whole}{fraction}");
@@ -91,10 +96,10 @@ fn nanos(whole: &str, fraction: &str, (tens, kibis): (i32, u32)) -> i128 {
         return if long_fraction(digits.len(), tens) {
             1
         } else {
-            LARGEST
+            i128::MAX
         };
     };
-    shifted(value, tens).min(LARGEST)
+    shifted(value, tens)
 }
 
 /// Whether more digits than a number can hold still amount to less than one nano.
@@ -108,7 +113,7 @@ fn shifted(value: i128, tens: i32) -> i128 {
     match power {
         Some(power) if tens >= 0 => value.saturating_mul(power),
         Some(power) => value / power + i128::from(value % power != 0),
-        None if tens >= 0 => LARGEST,
+        None if tens >= 0 => i128::MAX,
         None => 1,
     }
 }
@@ -118,9 +123,9 @@ impl fmt::Display for Quantity {
         let sign = if self.nanos < 0 { "-" } else { "" };
         let nanos = self.nanos.abs();
         match self.family {
-            Family::Binary if nanos >= 1024 * NANO => {
-                let units = nanos / NANO + i128::from(nanos % NANO != 0);
-                let (number, place) = reduced(units, 1024, BINARY.len() - 1);
+            // Below 1024, and with a fraction, decimal suffixes lose nothing.
+            Family::Binary if nanos >= 1024 * NANO && nanos % NANO == 0 => {
+                let (number, place) = reduced(nanos / NANO, 1024, BINARY.len() - 1);
                 write!(f, "{sign}{number}{}", BINARY[place])
             }
             Family::Exponent => {
@@ -161,7 +166,7 @@ mod tests {
     #[case("1000m", "1")]
     #[case("1024Mi", "1Gi")]
     #[case("1.5Ki", "1536")]
-    #[case("0.1Gi", "107374183")]
+    #[case("0.1Gi", "107374182400m")]
     #[case("0.5Ki", "512")]
     #[case("100m", "100m")]
     #[case("2", "2")]
@@ -176,7 +181,7 @@ mod tests {
     #[case("1.", "1")]
     #[case(".5", "500m")]
     #[case("0.0000000001", "1n")]
-    #[case("99999999999999999999999999999999999999999999", "9223372036854775807")]
+    #[case("999999999999999999999", "999999999999999999999")]
     #[case("1Ei", "1Ei")]
     #[case("100Ei", "9223372036854775807")]
     fn prints_canonically(#[case] text: &str, #[case] canonical: &str) {

@@ -36,7 +36,7 @@ impl App {
             channel_address: reader.text("dapr.io/app-channel-address", ""),
             max_concurrency: reader.optional_integer("dapr.io/app-max-concurrency"),
             health: Health::read(reader),
-            binding_timeout: reader.optional_duration("dapr.io/app-binding-options-timeout"),
+            binding_timeout: binding_timeout(reader),
         }
     }
 
@@ -51,6 +51,16 @@ impl App {
             _ => None,
         }
     }
+}
+
+/// Newer than the daprd releases of this line, so that a warning goes with it.
+fn binding_timeout(reader: &mut Reader<'_>) -> Option<String> {
+    const KEY: &str = "dapr.io/app-binding-options-timeout";
+    let timeout = reader.optional_duration(KEY)?;
+    let problem = "is unknown to daprd 1.18.3 and older, which do not start with it";
+    let remedy = "name a newer daprd in dapr.io/sidecar-image, or remove the annotation";
+    reader.warn(KEY, &timeout, problem, remedy);
+    Some(timeout)
 }
 
 // === impl Health ===

@@ -156,7 +156,7 @@ fn mount_list(reader: &mut Reader<'_>, key: &str, read_only: bool) -> Vec<Mount>
         .split(',')
         .map(str::trim);
     for entry in entries.filter(|entry| !entry.is_empty()) {
-        match entry.split(':').map(str::trim).collect::<Vec<_>>()[..] {
+        match entry.split(':').collect::<Vec<_>>()[..] {
             [volume, path] => mounts.push(Mount {
                 volume: volume.into(),
                 path: path.into(),

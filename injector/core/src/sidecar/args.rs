@@ -9,46 +9,40 @@ const DEBUGGER: &str = "/dlv";
 
 /// Command, where the image's entry point is in the way, and arguments.
 pub(super) fn command_and_args(sidecar: &Sidecar<'_>) -> (Option<Vec<String>>, Vec<String>) {
-    let mut command = command(sidecar.options.listen.debug_port);
-    let args = args(sidecar).0;
+    let (program, mut args) = match sidecar.options.listen.debug_port {
+        Some(port) => (DEBUGGER, debugger_args(port)),
+        None => (PROGRAM, Args::default()),
+    };
+    add(&mut args, sidecar);
     if sidecar.ignore_entrypoint {
-        return (Some(command), args);
+        return (Some(vec![program.into()]), args.0);
     }
-    command.extend(args);
-    (None, command)
+    args.0.insert(0, program.into());
+    (None, args.0)
 }
 
-fn command(debug_port: Option<i32>) -> Vec<String> {
-    let Some(port) = debug_port else {
-        return vec![PROGRAM.into()];
-    };
-    let mut command = Args(vec![DEBUGGER.into()]);
-    command.value("--listen", format!(":{port}"));
-    let rest = [
-        "--accept-multiclient",
-        "--headless=true",
-        "--log",
-        "--api-version=2",
-        "exec",
-    ];
-    command
-        .0
-        .extend(rest.into_iter().chain([PROGRAM, "--"]).map(str::to_owned));
-    command.0
+fn debugger_args(port: i32) -> Args {
+    let mut args = Args::default();
+    args.value("--listen", format!(":{port}"))
+        .flag("--accept-multiclient", true)
+        .flag("--headless=true", true)
+        .flag("--log", true)
+        .flag("--api-version=2", true)
+        .value("exec", PROGRAM)
+        .flag("--", true);
+    args
 }
 
 #[derive(Default)]
 struct Args(Vec<String>);
 
-/// The arguments in the order that recorded sidecars have them.
-fn args(sidecar: &Sidecar<'_>) -> Args {
-    let mut args = Args::default();
-    identity(&mut args, sidecar);
-    control_plane(&mut args, sidecar);
-    app(&mut args, sidecar);
-    limits(&mut args, sidecar);
-    rest(&mut args, sidecar);
-    args
+/// daprd's arguments, in the order that recorded sidecars have them.
+fn add(args: &mut Args, sidecar: &Sidecar<'_>) {
+    identity(args, sidecar);
+    control_plane(args, sidecar);
+    app(args, sidecar);
+    limits(args, sidecar);
+    rest(args, sidecar);
 }
 
 fn identity(args: &mut Args, sidecar: &Sidecar<'_>) {

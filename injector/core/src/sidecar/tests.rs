@@ -249,23 +249,29 @@ fn follows_the_cluster() {
     );
 }
 
-fn tolerating(mark: &str) -> Injected {
+fn tolerating(mark: &str, annotations: &[(&str, &str)]) -> Injected {
     let mark: Toleration = serde_json::from_str(mark).unwrap();
     let cluster = Cluster {
         entrypoint_tolerations: vec![mark],
         ..cluster()
     };
-    let mut pod = pod(&[]);
+    let mut pod = pod(annotations);
     pod["spec"]["tolerations"] = json!([{"key": "virtual", "operator": "Exists", "value": null}]);
     injected(&pod, &cluster, &facts(), &[])
 }
 
 #[test]
 fn names_the_program_as_command_where_the_entry_point_is_ignored() {
-    let injected = tolerating(r#"{"key": "virtual", "operator": "Exists"}"#);
+    let injected = tolerating(r#"{"key": "virtual", "operator": "Exists"}"#, &[]);
     assert_eq!(injected.container("daprd")["command"], json!(["/daprd"]));
     assert!(injected.args().starts_with("--dapr-http-port"));
-    let injected = tolerating(r#"{"key": "virtual"}"#);
+    let debugged = tolerating(
+        r#"{"key": "virtual", "operator": "Exists"}"#,
+        &[("enable-debug", "true")],
+    );
+    assert_eq!(debugged.container("daprd")["command"], json!(["/dlv"]));
+    assert!(debugged.args().starts_with("--listen :40000"));
+    let injected = tolerating(r#"{"key": "virtual"}"#, &[]);
     assert_eq!(injected.container("daprd").get("command"), None);
 }
 
