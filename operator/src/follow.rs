@@ -12,7 +12,7 @@ use operator_core::resource::Resource;
 use process::kubernetes::{Event, watch};
 use serde_json::Value;
 
-use crate::object::{Object, api_resource};
+use crate::object::{Object, api_resource, is_absence};
 use crate::store::Store;
 
 /// How long until a kind that the API server does not know is looked for again.
@@ -64,10 +64,7 @@ pub(crate) async fn follow(client: Client, store: Arc<Store>, namespace: Option<
 /// Waits until the API server knows the kind. Says so each time it does not.
 pub(crate) async fn installed(api: &Api<Object>, kind: &str, missing: impl Fn()) {
     let one = ListParams::default().limit(1);
-    while let Err(kube::Error::Api(status)) = api.list(&one).await {
-        if !status.is_not_found() {
-            return;
-        }
+    while api.list(&one).await.is_err_and(|error| is_absence(&error)) {
         missing();
         tracing::warn!(
             kind,

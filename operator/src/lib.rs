@@ -8,6 +8,8 @@
 
 pub mod api;
 mod assignment;
+#[cfg(test)]
+mod fixtures;
 mod flags;
 mod follow;
 mod metrics;

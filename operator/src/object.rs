@@ -57,6 +57,12 @@ impl Resource for Object {
     }
 }
 
+/// Whether the API server says that something is not there. A path that it does not serve at all
+/// may be answered without a reason, so the code decides.
+pub(crate) fn is_absence(error: &kube::Error) -> bool {
+    matches!(error, kube::Error::Api(status) if status.code == 404)
+}
+
 /// What the API server calls a kind.
 pub(crate) fn api_resource(group: &str, version: &str, kind: &str, plural: &str) -> ApiResource {
     ApiResource {

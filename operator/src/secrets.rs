@@ -13,6 +13,8 @@ use parking_lot::Mutex;
 use tokio::sync::OnceCell;
 use tokio::time::Instant;
 
+use crate::object::is_absence;
+
 /// Many sidecars that start together share one read; a changed secret is seen soon after.
 const FRESH: Duration = Duration::from_secs(2);
 
@@ -104,9 +106,7 @@ impl Secrets {
         let api: Api<KubernetesSecret> = Api::namespaced(self.client.clone(), namespace);
         match api.get(name).await {
             Ok(secret) => Ok(Some(content(secret))),
-            Err(kube::Error::Api(status)) if status.is_not_found() => {
-                self.find(namespace, name).await
-            }
+            Err(error) if is_absence(&error) => self.find(namespace, name).await,
             Err(error) => Err(error),
         }
     }
@@ -148,4 +148,86 @@ fn content(secret: KubernetesSecret) -> Secret {
         .map(|(key, value)| (key, value.0))
         .collect();
     Secret::new(data)
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::fixtures::answers;
+
+    fn secret(namespace: &str, name: &str) -> Value {
+        json!({"metadata": {"namespace": namespace, "name": name}, "data": {"key": "c3VwZXI="}})
+    }
+
+    fn expected() -> Secret {
+        Secret::new(BTreeMap::from([("key".to_owned(), b"super".to_vec())]))
+    }
+
+    /// Reads `shop/redis` from an API server that answers single reads and lists like this.
+    async fn read(single: (u16, Value), list: (u16, Value)) -> Result<Option<Secret>, SecretError> {
+        let script = answers(move |_, path| {
+            if path == "/api/v1/namespaces/shop/secrets/redis" {
+                single.clone()
+            } else {
+                list.clone()
+            }
+        });
+        Secrets::new(script.client(), None)
+            .read("shop", "redis")
+            .await
+    }
+
+    #[tokio::test]
+    async fn a_secret_is_read_by_itself() {
+        let read = read((200, secret("shop", "redis")), (500, json!({}))).await;
+        assert_eq!(read.unwrap(), Some(expected()));
+    }
+
+    #[tokio::test]
+    async fn where_there_are_lists_only_it_is_found_there() {
+        let items = [
+            secret("bank", "redis"),
+            secret("shop", "other"),
+            secret("shop", "redis"),
+        ];
+        let read = read((404, json!(null)), (200, json!({"items": items}))).await;
+        assert_eq!(read.unwrap(), Some(expected()));
+    }
+
+    #[rstest]
+    #[case(200, json!({"items": null}))]
+    #[case(403, json!({"code": 403}))]
+    #[case(404, json!(null))]
+    #[tokio::test]
+    async fn a_missing_secret_is_none(#[case] code: u16, #[case] list: Value) {
+        assert_eq!(read((404, json!(null)), (code, list)).await.unwrap(), None);
+    }
+
+    #[rstest]
+    #[case(403, 200)]
+    #[case(500, 200)]
+    #[case(404, 500)]
+    #[tokio::test]
+    async fn doubt_is_an_error(#[case] single: u16, #[case] list: u16) {
+        let error = read((single, json!(null)), (list, json!({"items": []})))
+            .await
+            .unwrap_err();
+        assert_eq!(error.to_string(), "read Secret shop/redis");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn reads_close_together_are_one() {
+        let script = answers(|_, _| (200, secret("shop", "redis")));
+        let secrets = Secrets::new(script.client(), None);
+        for _ in 0..3 {
+            secrets.read("shop", "redis").await.unwrap();
+        }
+        assert_eq!(script.calls().len(), 1);
+        tokio::time::advance(FRESH).await;
+        secrets.read("shop", "redis").await.unwrap();
+        assert_eq!(script.calls().len(), 2);
+    }
 }

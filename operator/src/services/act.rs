@@ -6,6 +6,8 @@ use kube::{Api, Client};
 use operator_core::service::{Action, FIELD_MANAGER, Key, adopted, is_ours};
 use serde_json::json;
 
+use crate::object::is_absence;
+
 /// What became of an action.
 pub(super) struct Done {
     pub(super) key: Key,
@@ -92,7 +94,78 @@ async fn delete(
             tracing::info!(service = ?key, "deleted a Service that nobody wants any more");
             Ok(Outcome::Deleted { app_id })
         }
-        Err(kube::Error::Api(status)) if status.is_not_found() => Ok(Outcome::Nothing),
+        Err(error) if is_absence(&error) => Ok(Outcome::Nothing),
         Err(error) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+    use serde_json::Value;
+
+    use super::*;
+    use crate::fixtures::{Script, answers};
+
+    fn key() -> Key {
+        Key {
+            namespace: "shop".into(),
+            name: "checkout-dapr".into(),
+        }
+    }
+
+    fn wanted() -> Action {
+        let service = json!({"metadata": {"name": "checkout-dapr", "namespace": "shop"}});
+        Action::Apply(serde_json::from_value(service).unwrap())
+    }
+
+    fn ours(managed_fields: &Value) -> Value {
+        json!({"metadata": {
+            "name": "checkout-dapr",
+            "resourceVersion": "7",
+            "labels": {"dapr.io/enabled": "true"},
+            "annotations": {"dapr.io/app-id": "checkout"},
+            "managedFields": managed_fields,
+        }})
+    }
+
+    const APPLY: &str = "PATCH application/apply-patch+yaml dapr-operator";
+    const MERGE: &str = "PATCH application/merge-patch+json";
+
+    #[rstest]
+    #[case::new(None, &["GET", APPLY])]
+    #[case::ours(Some(ours(&json!([]))), &["GET", APPLY])]
+    #[case::not_ours(Some(json!({"metadata": {"name": "checkout-dapr"}})), &["GET"])]
+    #[case::former(
+        Some(ours(&json!([{"manager": "operator", "operation": "Update"}]))),
+        &["GET", MERGE, APPLY]
+    )]
+    #[tokio::test]
+    async fn what_stands_in_the_way_is_looked_at(
+        #[case] existing: Option<Value>,
+        #[case] expected: &[&str],
+    ) {
+        let script: Script = answers(move |method, _| match (method, &existing) {
+            ("GET", Some(existing)) => (200, existing.clone()),
+            ("GET", None) => (
+                404,
+                json!({"kind": "Status", "code": 404, "reason": "NotFound"}),
+            ),
+            _ => (200, json!({"metadata": {"name": "checkout-dapr"}})),
+        });
+        assert!(act(script.client(), key(), wanted()).await.result.is_ok());
+        assert_eq!(script.calls(), expected);
+    }
+
+    #[tokio::test]
+    async fn only_the_service_that_was_seen_is_deleted() {
+        let script = answers(|_, _| (200, json!({"kind": "Status", "status": "Success"})));
+        let action = Action::Delete {
+            uid: "seen".to_owned(),
+            app_id: "checkout".to_owned(),
+        };
+        let done = act(script.client(), key(), action).await;
+        assert!(matches!(done.result, Ok(Outcome::Deleted { .. })));
+        assert_eq!(script.bodies()[0]["preconditions"]["uid"], "seen");
     }
 }

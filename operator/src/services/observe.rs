@@ -12,7 +12,7 @@ use process::kubernetes::{Event, watch};
 use serde_json::Value;
 
 use crate::follow::{api, installed};
-use crate::object::{Object, api_resource};
+use crate::object::{Object, api_resource, is_absence};
 
 /// Name of Services in paths.
 pub(super) const SERVICES: &str = "services";
@@ -67,7 +67,7 @@ fn workloads(client: &Client, kind: WorkloadKind, namespace: Option<&str>) -> Ev
     let api = api(client.clone(), &resource, namespace);
     let events = async_stream::stream! {
         let known = api.list(&ListParams::default().limit(1)).await;
-        if matches!(known, Err(kube::Error::Api(status)) if status.is_not_found()) {
+        if known.is_err_and(|error| is_absence(&error)) {
             yield Observed::Workloads(kind, Vec::new());
             installed(&api, kind.name(), || {}).await;
         }

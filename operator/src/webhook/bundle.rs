@@ -12,7 +12,7 @@ use process::Target;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
-use crate::object::api_resource;
+use crate::object::{api_resource, is_absence};
 
 const FIRST_WAIT: Duration = Duration::from_secs(1);
 const LONGEST_WAIT: Duration = Duration::from_mins(1);
@@ -52,7 +52,7 @@ async fn publish_until_done(
         match publish(definitions, namespace, pem).await {
             Ok(()) => return ready.ready(),
             Err(error) => {
-                if matches!(&error, kube::Error::Api(status) if status.is_not_found()) {
+                if is_absence(&error) {
                     ready.ready();
                 }
                 let error: &(dyn std::error::Error + 'static) = &error;
