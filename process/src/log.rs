@@ -128,7 +128,7 @@ where
         if self.json {
             write_json(line, writer)
         } else {
-            write_text(line, writer)
+            write_text(&line, writer)
         }
     }
 }
@@ -172,7 +172,7 @@ fn write_json(line: Line, mut writer: Writer<'_>) -> fmt::Result {
     writeln!(writer, "{}", Value::Object(object))
 }
 
-fn write_text(line: Line, mut writer: Writer<'_>) -> fmt::Result {
+fn write_text(line: &[(&str, Value)], mut writer: Writer<'_>) -> fmt::Result {
     for (index, (name, value)) in line.iter().enumerate() {
         let separator = if index == 0 { "" } else { " " };
         write!(writer, "{separator}{name}=")?;
@@ -268,7 +268,7 @@ mod tests {
     #[test]
     fn text_quotes_what_needs_it() {
         let mut text = String::new();
-        write_text(line(), Writer::new(&mut text)).unwrap();
+        write_text(&line(), Writer::new(&mut text)).unwrap();
         assert_eq!(
             text,
             "level=info msg=\"new namespace=a id=b\" scope=dapr.sentry port=80\n"

@@ -202,8 +202,8 @@ impl Process {
         }
         exporter.ready();
         let address = (&*flags.healthz_listen_address, flags.healthz_port);
-        let router = routes.merge(self.health.clone().router());
-        open("healthz-server", address, router, doors).await?;
+        let served = routes.merge(self.health.clone().router());
+        open("healthz-server", address, served, doors).await?;
         healthz.ready();
         Ok(())
     }

@@ -101,7 +101,7 @@ mod tests {
     async fn waits_for_all() {
         let (tasks, _ends) = Tasks::new();
         let (go, wait) = tokio::sync::oneshot::channel::<()>();
-        tasks.spawn("waits", async move { wait.await });
+        tasks.spawn("waits", wait);
         assert_eq!(tasks.running(), ["waits"]);
         go.send(()).unwrap();
         tasks.ended().await;

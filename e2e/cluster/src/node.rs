@@ -114,6 +114,9 @@ conf_dir = "{cni}"
             "podLogsDir": self.file("kubelet/logs"),
             "volumePluginDir": self.file("kubelet/plugins"),
             "shutdownGracePeriod": "0s",
+            // A mounted ConfigMap is read again this often; the default of a minute makes a first
+            // install wait for the trust bundle.
+            "syncFrequency": "5s",
         });
         let file = self.file("kubelet.json");
         write(&file, serde_json::to_vec_pretty(&config)?)?;
