@@ -37,7 +37,7 @@ const PAGE: u32 = 500;
 /// A watch that ends sooner than this without an event brought no news: list again.
 const SHORT: Duration = Duration::from_secs(1);
 
-const FIRST_WAIT: Duration = Duration::from_millis(500);
+const FIRST_WAIT: Duration = Duration::from_secs(1);
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
 
 /// Follows the objects of `api` that `params` selects. The stream never ends; errors are logged
