@@ -4,7 +4,7 @@ use std::{
     fs,
     io::{BufRead, BufReader},
     path::Path,
-    process::{Child, Command, Stdio},
+    process::{Child, ChildStdout, Command, Stdio},
 };
 
 use anyhow::{Context, Result, ensure};
@@ -73,6 +73,8 @@ fn handshake(address: &str, root: &Path) -> Result<String> {
 /// A port of this machine that leads to a pod's.
 struct Forward {
     child: Child,
+    /// Held open, since kubectl ends when it can't tell of its next connection.
+    output: BufReader<ChildStdout>,
     address: String,
 }
 
@@ -83,17 +85,22 @@ impl Forward {
         let target = format!("pod/{pod}");
         let words = ["port-forward", "--namespace", NAMESPACE, &target, INTERNAL];
         let mut child = kube.kubectl(&words).stdout(Stdio::piped()).spawn()?;
-        let mut line = String::new();
-        let stdout = child.stdout.take().context("kubectl has no output")?;
-        BufReader::new(stdout).read_line(&mut line)?;
-        // Forwarding from 127.0.0.1:40000 -> 50002
-        let address = line.split(' ').nth(2).map(ToOwned::to_owned);
+        let output = BufReader::new(child.stdout.take().context("kubectl has no output")?);
         let mut forward = Self {
             child,
+            output,
             address: String::new(),
         };
-        forward.address = address.with_context(|| format!("kubectl said {line:?}"))?;
+        forward.address = forward.told()?;
         Ok(forward)
+    }
+
+    /// The address out of `Forwarding from 127.0.0.1:40000 -> 50002`.
+    fn told(&mut self) -> Result<String> {
+        let mut line = String::new();
+        self.output.read_line(&mut line)?;
+        let address = line.split(' ').nth(2).map(ToOwned::to_owned);
+        address.with_context(|| format!("kubectl said {line:?}"))
     }
 }
 
