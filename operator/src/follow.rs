@@ -61,17 +61,26 @@ pub(crate) async fn follow(client: Client, store: Arc<Store>, namespace: Option<
     }
 }
 
-/// Waits until the API server knows the kind. Says so each time it does not.
-pub(crate) async fn installed(api: &Api<Object>, kind: &str, missing: impl Fn()) {
-    let one = ListParams::default().limit(1);
-    while api.list(&one).await.is_err_and(|error| is_absence(&error)) {
-        missing();
-        tracing::warn!(
-            kind,
-            "the API server does not know this kind; looking again later"
-        );
+/// Waits until the API server knows the kind, and says first if it does not.
+pub(crate) async fn installed(api: &Api<Object>, kind: &str, missing: impl FnOnce()) {
+    if is_known(api).await {
+        return;
+    }
+    missing();
+    tracing::warn!(
+        kind,
+        "the API server does not know this kind; it is looked for again"
+    );
+    while !is_known(api).await {
         tokio::time::sleep(MISSING_KIND_WAIT).await;
     }
+    tracing::info!(kind, "the API server knows this kind now");
+}
+
+/// Whether the API server knows the kind; in doubt it does, and the watch will tell.
+pub(crate) async fn is_known(api: &Api<Object>) -> bool {
+    let listed = api.list(&ListParams::default().limit(1)).await;
+    !listed.is_err_and(|error| is_absence(&error))
 }
 
 /// One object that cannot be used must not hide the others.
@@ -79,4 +88,51 @@ fn read(kind: Kind, object: Value) -> Option<Resource> {
     Resource::new(kind, object)
         .inspect_err(|error| tracing::warn!("an object is passed over: {error}"))
         .ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
+
+    use serde_json::json;
+
+    use super::*;
+    use crate::fixtures::answers;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_missing_kind_is_looked_for_until_it_is_there() {
+        let asked = Arc::new(AtomicU16::new(0));
+        let counting = Arc::clone(&asked);
+        let script = answers(move |_, path| {
+            assert_eq!(path, "/apis/dapr.io/v1alpha1/mcpservers");
+            let third = counting.fetch_add(1, Ordering::Relaxed) == 2;
+            (
+                if third { 200 } else { 404 },
+                if third {
+                    json!({"items": null})
+                } else {
+                    json!(null)
+                },
+            )
+        });
+        let resource = api_resource("dapr.io", "v1alpha1", "MCPServer", "mcpservers");
+        let missing = AtomicBool::new(false);
+        let api = api(script.client(), &resource, None);
+        installed(&api, "MCPServer", || missing.store(true, Ordering::Relaxed)).await;
+        assert_eq!(asked.load(Ordering::Relaxed), 3);
+        assert!(missing.into_inner());
+    }
+
+    #[test]
+    fn one_object_without_a_name_hides_no_other() {
+        let objects = [
+            json!({}),
+            json!({"metadata": {"name": "a", "namespace": "n"}}),
+        ];
+        let read: Vec<Resource> = objects
+            .into_iter()
+            .filter_map(|object| read(Kind::Component, object))
+            .collect();
+        assert_eq!(read.len(), 1);
+    }
 }

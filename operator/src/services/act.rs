@@ -47,7 +47,7 @@ async fn apply(
     let existing = api.get_opt(&key.name).await?;
     if let Some(existing) = &existing {
         if !is_ours(existing) {
-            tracing::warn!(service = ?key, "a Service of this name is not ours; it is left alone");
+            tracing::warn!(service = %key, "a Service of this name is not ours; it is left alone");
             return Ok(Outcome::Nothing);
         }
         adopt(api, key, existing).await?;
@@ -55,7 +55,7 @@ async fn apply(
     let params = PatchParams::apply(FIELD_MANAGER).force();
     api.patch(&key.name, &params, &Patch::Apply(&service))
         .await?;
-    tracing::info!(service = ?key, "applied a Service");
+    tracing::info!(service = %key, "applied a Service");
     Ok(Outcome::Applied {
         service,
         created: existing.is_none(),
@@ -91,7 +91,7 @@ async fn delete(
     };
     match api.delete(&key.name, &params).await {
         Ok(_) => {
-            tracing::info!(service = ?key, "deleted a Service that nobody wants any more");
+            tracing::info!(service = %key, "deleted a Service that nobody wants any more");
             Ok(Outcome::Deleted { app_id })
         }
         Err(error) if is_absence(&error) => Ok(Outcome::Nothing),

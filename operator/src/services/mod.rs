@@ -112,7 +112,7 @@ impl Controller {
             }
             Err(error) => {
                 let error: &(dyn std::error::Error + 'static) = &error;
-                tracing::warn!(error, service = ?key, "a Service could not be set right; retrying");
+                tracing::warn!(error, service = %key, "a Service could not be set right; retrying");
                 let failures = self.failures.entry(key.clone()).or_default();
                 *failures += 1;
                 Some(after(wait(*failures), key))

@@ -11,8 +11,8 @@ use operator_core::service::{Workload, WorkloadKey, WorkloadKind};
 use process::kubernetes::{Event, watch};
 use serde_json::Value;
 
-use crate::follow::{api, installed};
-use crate::object::{Object, api_resource, is_absence};
+use crate::follow::{api, installed, is_known};
+use crate::object::{Object, api_resource};
 
 /// Name of Services in paths.
 pub(super) const SERVICES: &str = "services";
@@ -66,8 +66,7 @@ fn workloads(client: &Client, kind: WorkloadKind, namespace: Option<&str>) -> Ev
     let resource = api_resource(kind.group(), kind.version(), kind.name(), kind.plural());
     let api = api(client.clone(), &resource, namespace);
     let events = async_stream::stream! {
-        let known = api.list(&ListParams::default().limit(1)).await;
-        if known.is_err_and(|error| is_absence(&error)) {
+        if !is_known(&api).await {
             yield Observed::Workloads(kind, Vec::new());
             installed(&api, kind.name(), || {}).await;
         }

@@ -1,6 +1,7 @@
 //! All workloads and Services, and what to do about each Service.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 use k8s_openapi::api::core::v1::{Service, ServicePort};
 
@@ -50,6 +51,12 @@ pub fn is_ours(service: &Service) -> bool {
         map.as_ref().is_some_and(|map| map.contains_key(key))
     };
     has(&metadata.labels, ENABLED) && has(&metadata.annotations, APP_ID)
+}
+
+impl fmt::Display for Key {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}/{}", self.namespace, self.name)
+    }
 }
 
 // === impl Key ===
