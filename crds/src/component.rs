@@ -37,16 +37,14 @@ pub struct ComponentSpec {
     #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
     #[schemars(required)]
     pub type_: Option<String>,
-    /// Version of the implementation, such as `v1`.
+    /// Version of the implementation, such as `v1`, which is also what none means.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(required)]
     pub version: Option<String>,
     /// Whether a sidecar goes on if the component does not start.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ignore_errors: Option<bool>,
-    /// Settings of the implementation.
+    /// Settings of the implementation; some need none.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(required)]
     pub metadata: Option<Vec<NameValuePair>>,
     /// How long the start may take, as a Go duration.
     #[serde(skip_serializing_if = "Option::is_none")]

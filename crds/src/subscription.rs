@@ -117,7 +117,6 @@ pub struct Routes {
 pub struct Rule {
     /// CEL expression over the event.
     #[serde(rename = "match", skip_serializing_if = "Option::is_none")]
-    #[schemars(required)]
     pub match_: Option<String>,
     /// Path of the app.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -20,20 +20,22 @@ pub(crate) struct System {
     pub(crate) sentry_address: String,
 }
 
+/// Where a Configuration says nothing, as the manifests of Dapr's documentation do.
+const TRUST_DOMAIN: &str = "cluster.local";
+
 /// A Configuration that the control plane cannot run with.
 #[derive(Debug, thiserror::Error)]
 pub enum SystemError {
-    /// The trust domain is missing or cannot be one.
-    #[error("the Configuration {name} has no valid mtls.controlPlaneTrustDomain")]
+    /// The trust domain cannot be one.
+    #[error(
+        "the Configuration {name} has \"{value}\" as mtls.controlPlaneTrustDomain: use lower-case \
+         letters, digits, dots, dashes and underscores, such as {TRUST_DOMAIN}"
+    )]
     TrustDomain {
         /// Name of the Configuration.
         name: String,
-    },
-    /// The address of sentry is missing.
-    #[error("the Configuration {name} has no mtls.sentryAddress")]
-    SentryAddress {
-        /// Name of the Configuration.
-        name: String,
+        /// What it says.
+        value: String,
     },
 }
 
@@ -47,7 +49,7 @@ pub(crate) async fn read(
     let mut wait = FIRST_WAIT;
     loop {
         match api.get(name).await {
-            Ok(configuration) => return system(name, configuration),
+            Ok(configuration) => return system(namespace, name, configuration),
             Err(error) => {
                 let error: &(dyn std::error::Error + 'static) = &error;
                 tracing::warn!(
@@ -63,22 +65,26 @@ pub(crate) async fn read(
     }
 }
 
-fn system(name: &str, configuration: Configuration) -> Result<System, SystemError> {
+fn system(
+    namespace: &str,
+    name: &str,
+    configuration: Configuration,
+) -> Result<System, SystemError> {
     let mtls = configuration
         .spec
         .and_then(|spec| spec.mtls)
         .unwrap_or_default();
-    let trust_domain = TrustDomain::new(mtls.control_plane_trust_domain.unwrap_or_default())
-        .map_err(|_| SystemError::TrustDomain {
-            name: name.to_owned(),
-        })?;
-    let sentry_address = mtls.sentry_address.filter(|address| !address.is_empty());
+    let given = |text: Option<String>| text.filter(|text| !text.is_empty());
+    let domain = given(mtls.control_plane_trust_domain);
+    let domain = domain.unwrap_or_else(|| TRUST_DOMAIN.to_owned());
+    let address = given(mtls.sentry_address);
     Ok(System {
         mtls: mtls.enabled.unwrap_or(true),
-        trust_domain,
-        sentry_address: sentry_address.ok_or_else(|| SystemError::SentryAddress {
+        trust_domain: TrustDomain::new(&domain).map_err(|_| SystemError::TrustDomain {
             name: name.to_owned(),
+            value: domain,
         })?,
+        sentry_address: address.unwrap_or_else(|| format!("dapr-sentry.{namespace}.svc:443")),
     })
 }
 
@@ -91,7 +97,11 @@ mod tests {
 
     fn read(mtls: &Value) -> Result<System, SystemError> {
         let configuration = json!({"metadata": {"name": "daprsystem"}, "spec": {"mtls": mtls}});
-        system("daprsystem", serde_json::from_value(configuration).unwrap())
+        system(
+            "dapr-system",
+            "daprsystem",
+            serde_json::from_value(configuration).unwrap(),
+        )
     }
 
     #[rstest]
@@ -105,11 +115,19 @@ mod tests {
         assert_eq!(read(&mtls).unwrap().mtls, expected);
     }
 
+    #[test]
+    fn a_domain_that_cannot_be_one_is_named() {
+        let error = read(&json!({"controlPlaneTrustDomain": "a b"})).unwrap_err();
+        let text = error.to_string();
+        assert!(text.contains("daprsystem has \"a b\" as mtls.controlPlaneTrustDomain"));
+    }
+
     #[rstest]
-    #[case(json!(null), "mtls.controlPlaneTrustDomain")]
-    #[case(json!({"controlPlaneTrustDomain": "a b", "sentryAddress": "s"}), "mtls.controlPlaneTrustDomain")]
-    #[case(json!({"controlPlaneTrustDomain": "d", "sentryAddress": ""}), "mtls.sentryAddress")]
-    fn what_is_missing_is_named(#[case] mtls: Value, #[case] expected: &str) {
-        assert!(read(&mtls).unwrap_err().to_string().contains(expected));
+    #[case::nothing(json!(null))]
+    #[case::empty(json!({"controlPlaneTrustDomain": "", "sentryAddress": ""}))]
+    fn what_is_missing_has_a_default(#[case] mtls: Value) {
+        let system = read(&mtls).unwrap();
+        assert_eq!(system.trust_domain.as_str(), "cluster.local");
+        assert_eq!(system.sentry_address, "dapr-sentry.dapr-system.svc:443");
     }
 }

@@ -107,11 +107,9 @@ pub struct Mtls {
     pub allowed_clock_skew: Option<String>,
     /// Host and port of sentry.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(required)]
     pub sentry_address: Option<String>,
     /// Trust domain of the control plane.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(required)]
     pub control_plane_trust_domain: Option<String>,
     /// Further ways to prove an identity to sentry.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -142,11 +140,10 @@ pub struct NameResolution {
     pub component: Option<String>,
     /// Version of the resolver.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(required)]
     pub version: Option<String>,
     /// Its settings.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(required, schema_with = "schema::any_object")]
+    #[schemars(schema_with = "schema::any_object")]
     pub configuration: Option<Value>,
 }
 
