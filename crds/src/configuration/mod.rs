@@ -142,7 +142,7 @@ pub struct NameResolution {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
     /// Its settings.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::any_object")]
     pub configuration: Option<Value>,
 }
