@@ -26,7 +26,7 @@ const SHELLS: [&str; 4] = ["operator", "injector", "sentry", "placement"];
 /// Crates that depend on nothing of this workspace.
 const LEAVES: [&str; 2] = ["crds", "proto"];
 /// Where errors need no type, because a person reads them.
-const EDGES: [&str; 8] = [
+const EDGES: [&str; 9] = [
     "operator",
     "injector",
     "sentry",
@@ -34,6 +34,7 @@ const EDGES: [&str; 8] = [
     "xtask",
     "e2e",
     "cluster",
+    "bench",
     "testapp",
 ];
 

@@ -1,5 +1,6 @@
-//! One entry for people and CI: demo, test, cluster, conformance, generate.
+//! One entry for people and CI: demo, test, cluster, conformance, generate, bench.
 
+mod bench;
 mod build;
 mod cluster;
 mod conformance;
@@ -32,6 +33,8 @@ enum Command {
     Cluster(cluster::Command),
     /// Run Dapr's own integration suite against our binaries
     Conformance(conformance::Conformance),
+    /// Measure our services next to Dapr's own: start, memory, CPU, load
+    Bench(bench::Bench),
     /// Write all generated files anew
     Generate,
     /// Check the rules of the dependency graph
@@ -57,6 +60,7 @@ fn run() -> Result<()> {
         Command::Test(wanted) => test::run(&workspace, &wanted),
         Command::Cluster(command) => cluster::run(&workspace, &command),
         Command::Conformance(wanted) => conformance::run(&workspace, &wanted),
+        Command::Bench(wanted) => bench::run(&workspace, &wanted),
         Command::Generate => generate::run(&workspace),
         Command::Graph => graph::check(&workspace),
     }

@@ -1,0 +1,34 @@
+//! The command line.
+
+use std::{path::PathBuf, time::Duration};
+
+use clap::Parser;
+
+/// Measures our release binaries and Dapr's, and writes .cache/bench/results.json
+#[derive(Debug, Parser)]
+pub(crate) struct Flags {
+    /// How long each service rests before its memory is read
+    #[arg(long, default_value_t = 20)]
+    seconds: u64,
+    /// How long each load lasts
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..))]
+    load_seconds: u64,
+    /// How often each service is started for the median of its start
+    #[arg(long, default_value_t = 7, value_parser = clap::value_parser!(u8).range(1..))]
+    pub(crate) starts: u8,
+    /// The checkout
+    #[arg(long, default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))]
+    pub(crate) workspace: PathBuf,
+}
+
+// === impl Flags ===
+
+impl Flags {
+    pub(crate) fn rest(&self) -> Duration {
+        Duration::from_secs(self.seconds)
+    }
+
+    pub(crate) fn load(&self) -> Duration {
+        Duration::from_secs(self.load_seconds)
+    }
+}

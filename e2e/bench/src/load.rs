@@ -1,0 +1,32 @@
+//! Load on a running service, and what it costs.
+
+mod callers;
+mod dialer;
+mod review;
+mod sign;
+
+use std::time::Duration;
+
+use anyhow::Result;
+
+use crate::{
+    figures::Figure,
+    running::Running,
+    service::{Service, Site},
+    stage::Stage,
+};
+
+/// The figures under load; none of a service that has no load here.
+pub(crate) async fn run(
+    service: Service,
+    running: &Running,
+    stage: &Stage,
+    site: &Site,
+    time: Duration,
+) -> Result<Vec<Figure>> {
+    match service {
+        Service::Injector => review::run(running.pid(), stage, site, time).await,
+        Service::Sentry => sign::run(running.pid(), site, time).await,
+        Service::Placement | Service::Operator => Ok(vec![]),
+    }
+}

@@ -1,0 +1,45 @@
+//! TLS connections to a service that is known by its SPIFFE ID.
+
+use std::{fs, io, net::Ipv4Addr, path::Path, sync::Arc};
+
+use anyhow::{Context, Result};
+use hyper_util::rt::TokioIo;
+use identity::TrustAnchors;
+use identity_core::{SpiffeId, TrustBundle};
+use rustls::{ClientConfig, pki_types::ServerName};
+use tokio::net::TcpStream;
+use tokio_rustls::{TlsConnector, client::TlsStream};
+
+use crate::service::{NAMESPACE, TRUST_DOMAIN};
+
+/// What hyper and tonic speak over.
+pub(super) type Stream = TokioIo<TlsStream<TcpStream>>;
+
+/// Dials one port of this machine.
+#[derive(Clone)]
+pub(super) struct Dialer {
+    tls: Arc<ClientConfig>,
+    port: u16,
+}
+
+// === impl Dialer ===
+
+impl Dialer {
+    /// Trusts the anchors in this file, and then only the control plane's service `app_id`.
+    pub(super) fn new(anchors: &Path, app_id: &str, port: u16) -> Result<Self> {
+        let pem = fs::read(anchors).with_context(|| format!("read {}", anchors.display()))?;
+        let anchors = TrustAnchors::fixed(TrustBundle::from_pem(pem)?)?;
+        let id = format!("spiffe://{TRUST_DOMAIN}/ns/{NAMESPACE}/{app_id}");
+        let tls = identity::tls::client(None, &anchors, SpiffeId::new(id)?)?;
+        Ok(Self { tls, port })
+    }
+
+    pub(super) async fn dial(&self) -> io::Result<Stream> {
+        let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).await?;
+        stream.set_nodelay(true)?;
+        // A name is needed but never checked.
+        let name = ServerName::try_from("bench").map_err(io::Error::other)?;
+        let connector = TlsConnector::from(self.tls.clone());
+        Ok(TokioIo::new(connector.connect(name, stream).await?))
+    }
+}
