@@ -6,6 +6,7 @@
 //!  gRPC SignCertificate --> server -+                     TLS identity
 //!                             |
 //!                        validators --> kubernetes (TokenReview, pods, Configuration)
+//!                                   \-> jwks (key set of a file, a server, the Configuration)
 //! ```
 //!
 //! What is decided is decided in `sentry-core`; this crate looks facts up and carries answers.
@@ -13,6 +14,7 @@
 pub mod authority;
 pub mod configuration;
 pub mod flags;
+pub mod jwks;
 pub mod kubernetes;
 pub mod metrics;
 pub mod own;

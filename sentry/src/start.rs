@@ -3,7 +3,7 @@
 use std::{env, path::Path, sync::Arc};
 
 use identity::{Identity, Listener, tls};
-use identity_core::WorkloadError;
+use identity_core::{SpiffeId, WorkloadError};
 use kube::Client;
 use process::{Process, kubernetes::ClientError};
 use proto::sentry::v1::ca_server::CaServer;
@@ -18,6 +18,7 @@ use crate::{
     authority::{Authority, AuthorityError, Owner},
     configuration::{self, ConfigurationError},
     flags::{FlagError, Flags},
+    jwks::{Jwks, JwksError},
     kubernetes::{Kubernetes, Pods},
     metrics::Metrics,
     own::{Keeper, OwnError},
@@ -52,9 +53,9 @@ pub enum StartError {
     /// The Configuration can't be obeyed.
     #[error("load the Configuration")]
     Settings(#[from] SettingsError),
-    /// The Configuration asks for a feature that this version does not have.
-    #[error("spec.mtls.tokenValidators: jwks is not supported by this version of sentry")]
-    Jwks,
+    /// No key set to judge tokens by.
+    #[error(transparent)]
+    Jwks(#[from] JwksError),
     /// No bundle.
     #[error(transparent)]
     Authority(#[from] AuthorityError),
@@ -94,7 +95,7 @@ pub async fn start(flags: Flags, process: Process) -> Result<(), StartError> {
     let context = Context::new(flags, process).await?;
     let authority = Arc::new(context.authority().await?);
     let identity = context.keep(Arc::clone(&authority)).await?;
-    let validators = context.validators()?;
+    let validators = context.validators().await?;
     context.serve(authority, validators, &identity).await
 }
 
@@ -115,9 +116,6 @@ impl Context {
             }
         };
         let settings = Settings::read(&configuration, mode)?;
-        if settings.allows(Method::Jwks) {
-            return Err(StartError::Jwks);
-        }
         let metrics = Metrics::default();
         process.metrics(|registry| metrics.register(registry));
         Ok(Self {
@@ -168,7 +166,7 @@ impl Context {
         Ok(identity)
     }
 
-    fn validators(&self) -> Result<Validators, StartError> {
+    async fn validators(&self) -> Result<Validators, StartError> {
         let kubernetes = self
             .client
             .clone()
@@ -178,7 +176,24 @@ impl Context {
             default: self.settings.default_method,
             insecure: self.settings.allows(Method::Insecure),
             kubernetes,
+            jwks: self.jwks().await?,
         })
+    }
+
+    async fn jwks(&self) -> Result<Option<Jwks>, StartError> {
+        let Some(options) = self.settings.jwks.clone() else {
+            return Ok(None);
+        };
+        let target = self.process.health().target("sentry-jwks-validator");
+        let (jwks, refresher) = Jwks::open(options, self.id()?).await?;
+        self.process
+            .spawn("key-set", refresher.run(self.process.stopping()));
+        target.ready();
+        Ok(Some(jwks))
+    }
+
+    fn id(&self) -> Result<SpiffeId, WorkloadError> {
+        generate::sentry(&self.own.trust_domain, &self.own.namespace).spiffe_id()
     }
 
     fn kubernetes(&self, client: Client) -> Result<Kubernetes, StartError> {
@@ -198,8 +213,7 @@ impl Context {
                 stopping.cancelled().await;
                 Ok(())
             });
-        let id = generate::sentry(&self.own.trust_domain, &self.own.namespace).spiffe_id()?;
-        Ok(Kubernetes::new(client, pods, self.own.clone(), &id))
+        Ok(Kubernetes::new(client, pods, self.own.clone(), &self.id()?))
     }
 
     async fn serve(

@@ -7,7 +7,7 @@ use sentry_core::{
 };
 use tonic::Status;
 
-use crate::kubernetes::Kubernetes;
+use crate::{jwks::Jwks, kubernetes::Kubernetes};
 
 /// The validators that are on.
 #[derive(Clone, Default)]
@@ -18,12 +18,15 @@ pub struct Validators {
     pub insecure: bool,
     /// The API server, if it is asked.
     pub kubernetes: Option<Kubernetes>,
+    /// The key set, if there is one.
+    pub jwks: Option<Jwks>,
 }
 
 /// The validator of one call.
 pub(crate) enum Validator<'a> {
     Insecure,
     Kubernetes(&'a Kubernetes),
+    Jwks(&'a Jwks),
 }
 
 // === impl Validators ===
@@ -50,7 +53,7 @@ impl Validators {
         match method {
             Method::Insecure => self.insecure.then_some(Validator::Insecure),
             Method::Kubernetes => self.kubernetes.as_ref().map(Validator::Kubernetes),
-            Method::Jwks => None,
+            Method::Jwks => self.jwks.as_ref().map(Validator::Jwks),
         }
     }
 }
@@ -68,6 +71,7 @@ impl Validator<'_> {
         let granted = match self {
             Self::Insecure => insecure::validate(&claim),
             Self::Kubernetes(kubernetes) => kubernetes.validate(&claim, &request.token).await,
+            Self::Jwks(jwks) => jwks.validate(&claim, &request.token),
         };
         granted.map_err(|refusal| Status::permission_denied(refusal.to_string()))
     }

@@ -18,6 +18,7 @@ pub mod generate;
 pub mod images;
 pub mod issue;
 pub mod key;
+pub mod key_source;
 pub mod pem;
 pub mod request;
 pub mod settings;

@@ -6,7 +6,10 @@ use config::{GoDuration, duration::DurationError};
 use crds::configuration::{Configuration, TokenValidator};
 use serde_json::Value;
 
-use crate::issue::Terms;
+use crate::{
+    issue::Terms,
+    key_source::{KeySource, KeySourceError},
+};
 
 const DEFAULT_TTL: GoDuration = GoDuration::from_secs(24 * 3600);
 const DEFAULT_SKEW: GoDuration = GoDuration::from_secs(15 * 60);
@@ -38,8 +41,8 @@ pub struct Settings {
     pub terms: Terms,
     /// What callers that name no method get; `None` if they must name one.
     pub default_method: Option<Method>,
-    /// Options of the JWKS method, if it is asked for; values are as text, keys in lower case.
-    pub jwks: Option<BTreeMap<String, String>>,
+    /// Where the JWKS method finds its keys, if it is asked for.
+    pub jwks: Option<KeySource>,
     mode: Mode,
 }
 
@@ -61,6 +64,9 @@ pub enum SettingsError {
     /// `spec.mtls.tokenValidators` names an unknown validator.
     #[error("invalid token validator name: '{0}'; supported values: 'jwks'")]
     Unknown(String),
+    /// An option of the JWKS method.
+    #[error("invalid token validator")]
+    Jwks(#[from] KeySourceError),
 }
 
 // === impl Settings ===
@@ -107,12 +113,12 @@ impl Settings {
 }
 
 /// The options of the last entry count, as later entries replace earlier ones of the same name.
-fn jwks(entries: &[TokenValidator]) -> Result<Option<BTreeMap<String, String>>, SettingsError> {
+fn jwks(entries: &[TokenValidator]) -> Result<Option<KeySource>, SettingsError> {
     let mut found = None;
     for entry in entries {
         let name = entry.name.as_deref().unwrap_or_default();
         match name.to_ascii_lowercase().as_str() {
-            "jwks" => found = Some(options(entry.options.as_ref())),
+            "jwks" => found = Some(KeySource::read(&options(entry.options.as_ref()))?),
             "kubernetes" | "insecure" => return Err(SettingsError::BuiltIn),
             _ => return Err(SettingsError::Unknown(name.to_owned())),
         }
@@ -120,6 +126,7 @@ fn jwks(entries: &[TokenValidator]) -> Result<Option<BTreeMap<String, String>>, 
     Ok(found)
 }
 
+/// Values are as text, keys in lower case.
 fn options(value: Option<&Value>) -> BTreeMap<String, String> {
     let entries = value.and_then(Value::as_object).into_iter().flatten();
     entries
@@ -194,10 +201,10 @@ mod tests {
     }
 
     #[test]
-    fn writes_options_as_text() {
-        let mtls = json!({"tokenValidators": [{"name": "jwks", "options": {"minRefreshInterval": 5, "source": "x"}}]});
+    fn reads_options_of_any_case_and_type() {
+        let mtls = json!({"tokenValidators": [{"name": "jwks", "options": {"minRefreshInterval": 5, "SOURCE": "x"}}]});
         let options = read(&mtls, Mode::Standalone).unwrap().jwks.unwrap();
-        assert_eq!(options["minrefreshinterval"], "5");
-        assert_eq!(options["source"], "x");
+        assert_eq!(options.min_refresh.as_secs(), 5);
+        assert_eq!(options.source, "x");
     }
 }

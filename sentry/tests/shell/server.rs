@@ -23,6 +23,7 @@ pub(crate) async fn signer(folder: &TempDir, default: Option<Method>) -> Signer 
             default,
             insecure: default.is_some(),
             kubernetes: None,
+            jwks: None,
         },
         terms: Terms {
             ttl: GoDuration::from_secs(3600),

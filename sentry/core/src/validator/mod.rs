@@ -2,6 +2,7 @@
 
 pub mod common;
 pub mod insecure;
+pub mod jwks;
 pub mod kubernetes;
 
 use identity_core::{SpiffeIdError, TrustDomain};
@@ -43,6 +44,15 @@ pub enum Refusal {
     /// The wished trust domain is none.
     #[error("{0}")]
     TrustDomain(SpiffeIdError),
+    /// The JWKS method needs a token.
+    #[error("the request does not contain a token")]
+    NoToken,
+    /// The claimed namespace and app id make no SPIFFE ID.
+    #[error("failed to construct SPIFFE ID for requestor: {0}")]
+    Subject(String),
+    /// The token is not one of the key set, or not for this caller.
+    #[error("token validation failed: {0}")]
+    Jwt(jwks::Flaw),
     /// The API server could not be asked about the token.
     #[error("token review failed: {0}")]
     Review(String),

@@ -5,5 +5,6 @@
 mod bundle;
 mod common;
 mod issue;
+mod jwks;
 mod kubernetes;
 mod request;
