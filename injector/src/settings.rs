@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use config::truthy;
 use identity_core::TrustDomain;
 use injector_core::{
-    Actors, Callers, Cluster, PatternError, PullPolicy, SecurityDefaults, Toleration,
+    Actors, Callers, Cluster, Native, PatternError, PullPolicy, SecurityDefaults, Toleration,
 };
 
 use crate::domain::cluster_domain;
@@ -106,7 +106,7 @@ fn cluster(
         reminders: None,
         scheduler,
         host_ip: truthy(&text(env, "ENABLE_K8S_DOWNWARD_APIS")),
-        native_sidecar: truthy(&text(env, "NATIVE_SIDECAR_ENABLED")),
+        native: native(env),
         entrypoint_tolerations: tolerations(&text(env, "IGNORE_ENTRYPOINT_TOLERATIONS")),
         sockets_folder: env("DAPR_COMPONENT_SOCKETS_FOLDER")
             .unwrap_or_else(|| SOCKETS_FOLDER.into()),
@@ -117,18 +117,27 @@ fn cluster(
     Ok(cluster)
 }
 
+fn native(env: Lookup<'_>) -> Native {
+    if truthy(&text(env, "NATIVE_SIDECAR_ENABLED")) {
+        Native::All
+    } else if on(env, "NATIVE_SIDECAR_IN_JOBS") {
+        Native::OfJobs
+    } else {
+        Native::None
+    }
+}
+
 fn pull_policy(env: Lookup<'_>) -> PullPolicy {
     env("SIDECAR_IMAGE_PULL_POLICY").map_or(PullPolicy::Always, |value| PullPolicy::parse(&value))
 }
 
 /// On where the environment is silent, so that sidecars pass the `restricted` standard.
 fn security(env: Lookup<'_>) -> Result<SecurityDefaults, SettingsError> {
-    let on = |name: &str| non_empty(env, name).is_none_or(|value| truthy(&value));
     Ok(SecurityDefaults {
-        run_as_non_root: on("SIDECAR_RUN_AS_NON_ROOT"),
-        read_only_root: on("SIDECAR_READ_ONLY_ROOT_FILESYSTEM"),
-        drop_all_capabilities: on("SIDECAR_DROP_ALL_CAPABILITIES"),
-        runtime_seccomp: on("SIDECAR_SECCOMP_RUNTIME_DEFAULT"),
+        run_as_non_root: on(env, "SIDECAR_RUN_AS_NON_ROOT"),
+        read_only_root: on(env, "SIDECAR_READ_ONLY_ROOT_FILESYSTEM"),
+        drop_all_capabilities: on(env, "SIDECAR_DROP_ALL_CAPABILITIES"),
+        runtime_seccomp: on(env, "SIDECAR_SECCOMP_RUNTIME_DEFAULT"),
         run_as_user: id(env, "SIDECAR_RUN_AS_USER")?,
         run_as_group: id(env, "SIDECAR_RUN_AS_GROUP")?,
     })
@@ -156,7 +165,7 @@ fn tolerations(json: &str) -> Vec<Toleration> {
 }
 
 fn actors(env: Lookup<'_>, cluster: &Cluster) -> Result<Option<Actors>, SettingsError> {
-    if !non_empty(env, "ACTORS_ENABLED").is_none_or(|value| truthy(&value)) {
+    if !on(env, "ACTORS_ENABLED") {
         return Ok(None);
     }
     let placement = |service: &str| address(cluster, "ACTORS_SERVICE_ADDRESS", service);
@@ -207,6 +216,11 @@ fn text(env: Lookup<'_>, name: &str) -> String {
     env(name).unwrap_or_default()
 }
 
+/// Whether a switch is on; one that nobody set is.
+fn on(env: Lookup<'_>, name: &str) -> bool {
+    non_empty(env, name).is_none_or(|value| truthy(&value))
+}
+
 fn non_empty(env: Lookup<'_>, name: &str) -> Option<String> {
     env(name).filter(|value| !value.is_empty())
 }
@@ -253,7 +267,7 @@ mod tests {
         let security = cluster.security;
         assert!(security.run_as_non_root && security.read_only_root);
         assert!(security.drop_all_capabilities && security.runtime_seccomp);
-        assert!(!cluster.native_sidecar && !cluster.host_ip);
+        assert!(!cluster.host_ip);
         assert_eq!(trust_domain.to_string(), "cluster.local");
         assert_eq!(trust_anchors.to_str(), Some(TRUST_ANCHORS));
     }
@@ -269,6 +283,18 @@ mod tests {
             .map(|value| ("SIDECAR_IMAGE_PULL_POLICY", value))
             .collect();
         assert_eq!(read(&variables).unwrap().cluster.pull_policy, expected);
+    }
+
+    #[rstest]
+    #[case::unset(&[], Native::OfJobs)]
+    #[case::chart(&[("NATIVE_SIDECAR_ENABLED", "false"), ("NATIVE_SIDECAR_IN_JOBS", "true")], Native::OfJobs)]
+    #[case::all(&[("NATIVE_SIDECAR_ENABLED", "true"), ("NATIVE_SIDECAR_IN_JOBS", "false")], Native::All)]
+    #[case::none(&[("NATIVE_SIDECAR_IN_JOBS", "false")], Native::None)]
+    fn reads_where_sidecars_are_native(
+        #[case] variables: &[(&str, &str)],
+        #[case] expected: Native,
+    ) {
+        assert_eq!(read(variables).unwrap().cluster.native, expected);
     }
 
     #[test]

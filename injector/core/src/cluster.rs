@@ -29,8 +29,8 @@ pub struct Cluster {
     pub scheduler: bool,
     /// Whether daprd learns the pod's address from the downward API.
     pub host_ip: bool,
-    /// Whether daprd becomes a restartable init container where the pod doesn't say.
-    pub native_sidecar: bool,
+    /// In which pods daprd becomes a restartable init container, where no annotation says.
+    pub native: Native,
     /// Tolerations that mark pods whose image entry point is ignored.
     pub entrypoint_tolerations: Vec<Toleration>,
     /// Folder of the component sockets where the pod doesn't say.
@@ -59,6 +59,18 @@ pub struct SecurityDefaults {
     pub run_as_user: Option<i64>,
     /// `runAsGroup`.
     pub run_as_group: Option<i64>,
+}
+
+/// Pods in which daprd is a restartable init container: it starts before the pod's containers and
+/// ends after them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Native {
+    /// All.
+    All,
+    /// Those that a Job made: they end by themselves that way.
+    OfJobs,
+    /// None.
+    None,
 }
 
 /// Who places actors.

@@ -129,14 +129,19 @@ impl ComponentContainer {
         &self.volumes
     }
 
-    /// The container with the sockets' variable and mount at the end of its lists.
-    pub(crate) fn with_sockets(
+    /// The container with the sockets' variable and mount at the end of its lists. Beside a
+    /// `native` sidecar it is one as well, so that it ends with the pod.
+    pub(crate) fn finish(
         mut self,
         variable: &EnvVar,
         mount: &VolumeMount,
+        native: bool,
     ) -> Result<Value, serde_json::Error> {
         push(&mut self.body, "env", serde_json::to_value(variable)?);
         push(&mut self.body, "volumeMounts", serde_json::to_value(mount)?);
+        if native {
+            self.body.insert("restartPolicy".into(), "Always".into());
+        }
         Ok(Value::Object(self.body))
     }
 }

@@ -31,7 +31,7 @@ mod warning;
 mod testing;
 
 pub use callers::{Account, Callers, PatternError};
-pub use cluster::{Actors, Cluster, Facts, PullPolicy, SecurityDefaults};
+pub use cluster::{Actors, Cluster, Facts, Native, PullPolicy, SecurityDefaults};
 pub use components::Component;
 pub use glob::{Glob, GlobError};
 pub use patch::Injection;

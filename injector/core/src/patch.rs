@@ -1,5 +1,7 @@
 //! From a candidate to patch operations, in a stable order (Dapr: `pkg/injector/patcher`).
 
+use std::slice;
+
 use json_patch::{AddOperation, Patch, PatchOperation, jsonptr::PointerBuf};
 use k8s_openapi::api::core::v1::{Volume, VolumeMount};
 use serde::Serialize;
@@ -83,14 +85,20 @@ impl Candidate {
         let mut operations = Operations::default();
         self.add_parents(&mut operations)?;
         operations.add_volumes(&mut volumes, self.volumes(cluster, facts))?;
-        self.add_daprd(&mut operations, cluster, facts, mounts, sockets.as_ref())?;
+        let components = self.components(&mut volumes, containers, sockets.as_ref())?;
+        // daprd looks for the sockets once, when it starts: where it waits for those before it,
+        // it comes after them.
+        let (before, after) = if self.is_native() {
+            (components, Operations::default())
+        } else {
+            (Operations::default(), components)
+        };
+        operations.0.extend(before.0);
+        let sidecar = self.sidecar(cluster, facts, mounts, sockets.as_ref());
+        operations.add(&["spec", self.list(), "-"], sidecar.container())?;
         self.add_labels(&mut operations)?;
         self.add_to_apps(&mut operations)?;
-        if let Some(mount) = sockets {
-            operations.add_volumes(&mut volumes, vec![volumes::empty(volumes::COMPONENTS)])?;
-            self.add_to_declared(&mut operations, &mount)?;
-            add_containers(&mut operations, &mut volumes, containers, &mount)?;
-        }
+        operations.0.extend(after.0);
         Ok(Injection {
             patch: Patch(operations.0),
             warnings: self.warnings,
@@ -105,6 +113,9 @@ impl Candidate {
         if self.pod.metadata.labels.is_empty() {
             operations.add(&["metadata", "labels"], serde_json::Map::new())?;
         }
+        if self.is_native() && self.pod.spec.init_containers.is_empty() {
+            operations.add(&["spec", "initContainers"], [(); 0])?;
+        }
         Ok(())
     }
 
@@ -117,15 +128,14 @@ impl Candidate {
         socket.into_iter().chain(token).collect()
     }
 
-    fn add_daprd(
-        &self,
-        operations: &mut Operations,
-        cluster: &Cluster,
-        facts: &Facts,
+    fn sidecar<'a>(
+        &'a self,
+        cluster: &'a Cluster,
+        facts: &'a Facts,
         mounts: Vec<VolumeMount>,
-        sockets: Option<&VolumeMount>,
-    ) -> Result<(), serde_json::Error> {
-        let sidecar = Sidecar {
+        sockets: Option<&'a VolumeMount>,
+    ) -> Sidecar<'a> {
+        Sidecar {
             cluster,
             facts,
             options: &self.options,
@@ -134,21 +144,33 @@ impl Candidate {
             mounts,
             sockets_folder: sockets.map(|mount| mount.mount_path.as_str()),
             ignore_entrypoint: self.pod.tolerates_any(&cluster.entrypoint_tolerations),
+            gates: self.gates(),
             security: PodSecurity {
                 windows: self.pod.is_windows(),
                 has_seccomp_profile: self.pod.has_seccomp_profile(),
             },
-        };
-        let native = self.options.container.native;
-        if native && self.pod.spec.init_containers.is_empty() {
-            operations.add(&["spec", "initContainers"], [(); 0])?;
         }
-        let list = if native {
+    }
+
+    const fn is_native(&self) -> bool {
+        self.options.container.native
+    }
+
+    /// Whether the pod's containers may wait for daprd. Not where daprd itself waits for one of
+    /// them, or for a person with a debugger.
+    fn gates(&self) -> bool {
+        let waits = self.containers(true).next().is_some();
+        self.is_native() && !waits && self.options.listen.debug_port.is_none()
+    }
+
+    /// The list to which daprd belongs. Among init containers it is the last one: those of the
+    /// pod run before it, as they do where it is a common container.
+    const fn list(&self) -> &'static str {
+        if self.is_native() {
             "initContainers"
         } else {
             "containers"
-        };
-        operations.add(&["spec", list, "-"], sidecar.container())
+        }
     }
 
     fn add_labels(&self, operations: &mut Operations) -> Result<(), serde_json::Error> {
@@ -177,17 +199,35 @@ impl Candidate {
             .try_for_each(|(index, container)| app::add_mount(operations, index, container, &mount))
     }
 
-    fn add_to_declared(
+    /// What component containers of either kind need, if there are any.
+    fn components(
         &self,
-        operations: &mut Operations,
-        mount: &VolumeMount,
-    ) -> Result<(), serde_json::Error> {
-        let variable = [plain(SOCKETS_FOLDER, mount.mount_path.as_str())];
+        volumes: &mut Volumes,
+        added: Vec<ComponentContainer>,
+        sockets: Option<&VolumeMount>,
+    ) -> Result<Operations, serde_json::Error> {
+        let mut operations = Operations::default();
+        let Some(mount) = sockets else {
+            return Ok(operations);
+        };
+        operations.add_volumes(volumes, vec![volumes::empty(volumes::COMPONENTS)])?;
+        let variable = plain(SOCKETS_FOLDER, mount.mount_path.as_str());
         for (index, container) in self.containers(true) {
-            app::add_variables(operations, index, container, &variable)?;
-            app::add_mount(operations, index, container, mount)?;
+            app::add_variables(
+                &mut operations,
+                index,
+                container,
+                slice::from_ref(&variable),
+            )?;
+            app::add_mount(&mut operations, index, container, mount)?;
         }
-        Ok(())
+        for container in added {
+            let empty = container.volumes().iter().map(|name| volumes::empty(name));
+            operations.add_volumes(volumes, empty.collect())?;
+            let container = container.finish(&variable, mount, self.is_native())?;
+            operations.add(&["spec", self.list(), "-"], container)?;
+        }
+        Ok(operations)
     }
 
     /// The pod's containers that are declared as components, or those that are not.
@@ -251,28 +291,6 @@ fn volume_missing(volume: &str, read_only: bool) -> Warning {
         "is no volume of the pod and was not mounted",
         remedy,
     )
-}
-
-/// Adds injected component containers, with an empty volume for each that they mount and the pod
-/// lacks.
-fn add_containers(
-    operations: &mut Operations,
-    volumes: &mut Volumes,
-    containers: Vec<ComponentContainer>,
-    mount: &VolumeMount,
-) -> Result<(), serde_json::Error> {
-    let variable = plain(SOCKETS_FOLDER, mount.mount_path.as_str());
-    for container in containers {
-        let wanted = container
-            .volumes()
-            .iter()
-            .map(|name| volumes::empty(name))
-            .collect();
-        operations.add_volumes(volumes, wanted)?;
-        let container = container.with_sockets(&variable, mount)?;
-        operations.add(&["spec", "containers", "-"], container)?;
-    }
-    Ok(())
 }
 
 #[cfg(test)]

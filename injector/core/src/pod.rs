@@ -27,6 +27,7 @@ pub(crate) struct Pod {
 }
 
 #[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub(crate) struct Metadata {
     #[serde(default, deserialize_with = "nullable")]
     pub(crate) name: String,
@@ -34,6 +35,21 @@ pub(crate) struct Metadata {
     pub(crate) labels: Map<String, Value>,
     #[serde(default, deserialize_with = "nullable")]
     pub(crate) annotations: BTreeMap<String, String>,
+    #[serde(default, deserialize_with = "nullable")]
+    pub(crate) owner_references: Vec<Owner>,
+}
+
+/// What a pod belongs to.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Owner {
+    #[serde(default, deserialize_with = "nullable")]
+    pub(crate) api_version: String,
+    #[serde(default, deserialize_with = "nullable")]
+    pub(crate) kind: String,
+    /// Whether it made the pod; one owner at most did.
+    #[serde(default, deserialize_with = "nullable")]
+    pub(crate) controller: bool,
 }
 
 #[derive(Debug, Deserialize)]
@@ -124,6 +140,21 @@ impl Head {
     }
 }
 
+// === impl Metadata ===
+
+impl Metadata {
+    /// Who made the pod.
+    pub(crate) fn controller(&self) -> Option<&Owner> {
+        self.owner_references.iter().find(|owner| owner.controller)
+    }
+
+    /// Whether a Job made the pod, itself or for a `CronJob`: such a pod has to end by itself.
+    pub(crate) fn is_of_job(&self) -> bool {
+        self.controller()
+            .is_some_and(|owner| owner.kind == "Job" && owner.api_version.starts_with("batch/"))
+    }
+}
+
 // === impl Pod ===
 
 impl Pod {
@@ -206,6 +237,24 @@ mod tests {
     fn finds_daprd(#[case] list: &str) {
         let object = json!({"spec": {list: [{"name": "a"}, {"name": "daprd"}]}});
         assert!(read(&object).unwrap().is_injected());
+    }
+
+    #[rstest]
+    #[case::job("batch/v1", "Job", true, true)]
+    #[case::older("batch/v1beta1", "Job", true, true)]
+    #[case::not_its_maker("batch/v1", "Job", false, false)]
+    #[case::another_kind("batch/v1", "CronJob", true, false)]
+    #[case::another_group("batch.example/v1", "Job", true, false)]
+    fn knows_pods_of_jobs(
+        #[case] version: &str,
+        #[case] kind: &str,
+        #[case] controller: bool,
+        #[case] expected: bool,
+    ) {
+        let owner = json!({"apiVersion": version, "kind": kind, "controller": controller});
+        let other = json!({"apiVersion": "v1", "kind": "Other", "controller": null});
+        let object = json!({"metadata": {"ownerReferences": [other, owner]}, "spec": {}});
+        assert_eq!(read(&object).unwrap().metadata.is_of_job(), expected);
     }
 
     #[rstest]

@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use crate::{
-    Actors, Callers, Cluster, Component, Facts, PullPolicy, Request, SecurityDefaults, Triage,
-    Verdict, Warning, triage,
+    Actors, Callers, Cluster, Component, Facts, Native, PullPolicy, Request, SecurityDefaults,
+    Triage, Verdict, Warning, triage,
 };
 
 /// The settings of the example in the original's documentation, with everything off that is off
@@ -20,7 +20,7 @@ pub(crate) fn cluster() -> Cluster {
         reminders: None,
         scheduler: true,
         host_ip: false,
-        native_sidecar: false,
+        native: Native::OfJobs,
         entrypoint_tolerations: Vec::new(),
         sockets_folder: "/sockets".into(),
         security: SecurityDefaults {
@@ -100,6 +100,14 @@ impl Injected {
             .iter()
             .find(|container| container["name"] == name)
             .unwrap()
+    }
+
+    /// The names of the containers in `list`.
+    pub(crate) fn names(&self, list: &str) -> Vec<&str> {
+        let containers = self.pod["spec"][list].as_array().into_iter().flatten();
+        containers
+            .map(|container| container["name"].as_str().unwrap())
+            .collect()
     }
 
     /// daprd's arguments in one line.

@@ -199,7 +199,7 @@ impl Triage {
 impl Candidate {
     fn new(pod: Pod, namespace: &str, cluster: &Cluster) -> Result<Self, Denial> {
         let app_id = checked_app_id(&pod.metadata)?;
-        let (options, warnings) = Options::read(&pod.metadata.annotations, cluster);
+        let (options, warnings) = Options::read(&pod.metadata, cluster);
         Ok(Self {
             pod,
             namespace: namespace.to_owned(),

@@ -4,8 +4,8 @@
 #![expect(clippy::unwrap_used, reason = "a test may fail loudly")]
 
 use injector_core::{
-    Actors, Callers, Cluster, Component, Facts, PullPolicy, Request, SecurityDefaults, Skip,
-    Verdict, triage,
+    Actors, Callers, Cluster, Component, Facts, Native, PullPolicy, Request, SecurityDefaults,
+    Skip, Verdict, triage,
 };
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
@@ -21,7 +21,7 @@ fn cluster() -> Cluster {
         reminders: None,
         scheduler: true,
         host_ip: true,
-        native_sidecar: false,
+        native: Native::OfJobs,
         entrypoint_tolerations: Vec::new(),
         sockets_folder: "/sockets".into(),
         security: SecurityDefaults {

@@ -13,7 +13,6 @@ pub(crate) struct App {
     pub(crate) channel_address: String,
     pub(crate) max_concurrency: Option<i64>,
     pub(crate) health: Option<Health>,
-    pub(crate) binding_timeout: Option<String>,
 }
 
 /// How daprd probes the app; interval in seconds, timeout in milliseconds.
@@ -29,6 +28,7 @@ pub(crate) struct Health {
 
 impl App {
     pub(super) fn read(reader: &mut Reader<'_>) -> Self {
+        refuse_binding_timeout(reader);
         Self {
             port: reader.port("dapr.io/app-port", 0),
             protocol: reader.choice("dapr.io/app-protocol", "http", &PROTOCOLS),
@@ -36,7 +36,6 @@ impl App {
             channel_address: reader.text("dapr.io/app-channel-address", ""),
             max_concurrency: reader.optional_integer("dapr.io/app-max-concurrency"),
             health: Health::read(reader),
-            binding_timeout: binding_timeout(reader),
         }
     }
 
@@ -53,14 +52,13 @@ impl App {
     }
 }
 
-/// Newer than the daprd releases of this line, so that a warning goes with it.
-fn binding_timeout(reader: &mut Reader<'_>) -> Option<String> {
+/// Newer than daprd 1.18, which does not start with the flag of that name.
+fn refuse_binding_timeout(reader: &mut Reader<'_>) {
     const KEY: &str = "dapr.io/app-binding-options-timeout";
-    let timeout = reader.optional_duration(KEY)?;
-    let problem = "is unknown to daprd 1.18.3 and older, which do not start with it";
-    let remedy = "name a newer daprd in dapr.io/sidecar-image, or remove the annotation";
-    reader.warn(KEY, &timeout, problem, remedy);
-    Some(timeout)
+    if let Some(value) = reader.raw(KEY) {
+        let problem = "was ignored, because daprd 1.18 has no such setting";
+        reader.warn(KEY, value, problem, "remove the annotation");
+    }
 }
 
 // === impl Health ===

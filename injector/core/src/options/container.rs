@@ -55,7 +55,7 @@ pub(crate) struct Components {
 // === impl Container ===
 
 impl Container {
-    pub(super) fn read(reader: &mut Reader<'_>, cluster: &Cluster) -> Self {
+    pub(super) fn read(reader: &mut Reader<'_>, cluster: &Cluster, native: bool) -> Self {
         Self {
             image: reader.text("dapr.io/sidecar-image", &cluster.image),
             env: Env::read(reader),
@@ -67,7 +67,7 @@ impl Container {
             seccomp_profile: reader.text("dapr.io/sidecar-seccomp-profile-type", ""),
             mounts: mounts(reader),
             socket_path: reader.text("dapr.io/unix-domain-socket-path", ""),
-            native: reader.flag("dapr.io/enable-native-sidecar", cluster.native_sidecar),
+            native: reader.flag("dapr.io/enable-native-sidecar", native),
         }
     }
 }

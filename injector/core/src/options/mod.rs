@@ -9,8 +9,6 @@ mod env;
 mod reader;
 mod runtime;
 
-use std::collections::BTreeMap;
-
 use self::reader::Reader;
 pub(crate) use self::{
     app::App,
@@ -18,7 +16,7 @@ pub(crate) use self::{
     env::{Env, from_secret, plain},
     runtime::{Limits, Listen, Log, Services, Shutdown},
 };
-use crate::{Cluster, Warning};
+use crate::{Cluster, Native, Warning, pod::Metadata};
 
 /// All options of one pod, with the defaults filled in.
 #[derive(Clone, Debug)]
@@ -36,11 +34,13 @@ pub(crate) struct Options {
 // === impl Options ===
 
 impl Options {
-    pub(crate) fn read(
-        annotations: &BTreeMap<String, String>,
-        cluster: &Cluster,
-    ) -> (Self, Vec<Warning>) {
-        let mut reader = Reader::new(annotations);
+    pub(crate) fn read(pod: &Metadata, cluster: &Cluster) -> (Self, Vec<Warning>) {
+        let mut reader = Reader::new(&pod.annotations);
+        let native = match cluster.native {
+            Native::All => true,
+            Native::OfJobs => pod.is_of_job(),
+            Native::None => false,
+        };
         let options = Self {
             app: App::read(&mut reader),
             listen: Listen::read(&mut reader),
@@ -48,7 +48,7 @@ impl Options {
             services: Services::read(&mut reader),
             limits: Limits::read(&mut reader),
             shutdown: Shutdown::read(&mut reader),
-            container: Container::read(&mut reader, cluster),
+            container: Container::read(&mut reader, cluster, native),
             components: Components::read(&mut reader, cluster),
         };
         (options, reader.into_warnings())

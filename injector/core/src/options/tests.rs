@@ -8,7 +8,11 @@ fn read(annotations: &[(&str, &str)]) -> (Options, Vec<String>) {
     let annotations = annotations
         .iter()
         .map(|(key, value)| (format!("dapr.io/{key}"), (*value).into()));
-    let (options, warnings) = Options::read(&annotations.collect(), &cluster());
+    let pod = Metadata {
+        annotations: annotations.collect(),
+        ..Metadata::default()
+    };
+    let (options, warnings) = Options::read(&pod, &cluster());
     (options, warnings.iter().map(ToString::to_string).collect())
 }
 
@@ -58,7 +62,7 @@ fn ignores_what_is_no_number_and_says_so(#[case] key: &str, #[case] value: &str)
 #[case::level("log-level", "loud", "write one of debug, info")]
 #[case::duration("block-shutdown-duration", "5", "not a duration")]
 #[case::dissemination("actors-disseminate-timeout", "x", "not a duration")]
-#[case::binding("app-binding-options-timeout", "30s", "unknown to daprd 1.18.3")]
+#[case::binding("app-binding-options-timeout", "30s", "daprd 1.18 has no such setting")]
 #[case::size("max-body-size", "big", "not a size")]
 #[case::buffer("read-buffer-size", "4KB", "not a size")]
 #[case::resources("sidecar-cpu-limit", "lots", "all resource annotations")]

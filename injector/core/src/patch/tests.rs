@@ -2,7 +2,10 @@ use rstest::rstest;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::testing::{Injected, cluster, facts, injected, pod};
+use crate::{
+    Native,
+    testing::{Injected, cluster, facts, injected, pod},
+};
 
 fn inject(pod: &Value) -> Injected {
     injected(pod, &cluster(), &facts(), &[])
@@ -62,8 +65,8 @@ fn makes_what_it_appends_to(#[case] nothing: Value) {
     let mut expected = vec![
         "/spec/containers",
         "/metadata/labels",
-        "/spec/volumes",
         "/spec/initContainers",
+        "/spec/volumes",
         "/spec/initContainers/-",
     ];
     expected.extend(LABELS);
@@ -292,4 +295,70 @@ fn minds_the_scopes_of_components() {
     let containers = injected.pod["spec"]["containers"].as_array().unwrap();
     assert_eq!(containers.len(), 3);
     assert_eq!(containers[2]["name"], "app1");
+}
+
+fn pod_of_job(annotations: &[(&str, &str)]) -> Value {
+    let mut pod = pod(annotations);
+    pod["metadata"]["ownerReferences"] =
+        json!([{"apiVersion": "batch/v1", "kind": "Job", "controller": true}]);
+    pod["spec"]["initContainers"] = json!([{"name": "prepare"}]);
+    pod
+}
+
+#[rstest]
+#[case::by_itself(&[], Native::OfJobs, true)]
+#[case::annotation(&[("enable-native-sidecar", "false")], Native::All, false)]
+#[case::cluster(&[], Native::None, false)]
+#[case::annotation_over_cluster(&[("enable-native-sidecar", "true")], Native::None, true)]
+fn pods_of_jobs_end_by_themselves(
+    #[case] annotations: &[(&str, &str)],
+    #[case] native: Native,
+    #[case] expected: bool,
+) {
+    let cluster = Cluster {
+        native,
+        ..cluster()
+    };
+    let injected = injected(&pod_of_job(annotations), &cluster, &facts(), &[]);
+    assert_eq!(
+        injected.names("initContainers") == ["prepare", "daprd"],
+        expected
+    );
+    assert_eq!(injected.names("containers") == ["main"], expected);
+}
+
+#[test]
+fn a_jobs_containers_wait_for_the_sidecars_api() {
+    let injected = inject(&pod_of_job(&[("app-port", "3000")]));
+    let daprd = &injected.pod["spec"]["initContainers"][1];
+    assert_eq!(daprd["restartPolicy"], "Always");
+    let probe = json!({"httpGet": {"path": "/v1.0/healthz/outbound", "port": 3501},
+        "periodSeconds": 1, "failureThreshold": 180});
+    assert_eq!(daprd["startupProbe"], probe);
+}
+
+#[rstest]
+#[case::common(&[("enable-native-sidecar", "false")])]
+#[case::daprd_waits_for_a_container(&[("pluggable-components", "main")])]
+#[case::daprd_waits_for_a_person(&[("enable-debug", "true")])]
+fn nobody_waits_where_that_could_be_for_ever(#[case] annotations: &[(&str, &str)]) {
+    let injected = inject(&pod_of_job(annotations));
+    assert!(!injected.patch.to_string().contains("startupProbe"));
+}
+
+#[test]
+fn component_containers_of_a_job_start_before_daprd_and_end_with_it() {
+    let component = serde_json::from_value(json!({"metadata": {"name": "store",
+        "annotations": {"dapr.io/component-container": "{\"image\": \"i\"}"}}}));
+    let pod = pod_of_job(&[("inject-pluggable-components", "true")]);
+    let injected = injected(&pod, &cluster(), &facts(), &[component.unwrap()]);
+    assert_eq!(
+        injected.names("initContainers"),
+        ["prepare", "store", "daprd"]
+    );
+    assert_eq!(injected.names("containers"), ["main"]);
+    assert_eq!(
+        injected.pod["spec"]["initContainers"][1]["restartPolicy"],
+        "Always"
+    );
 }

@@ -116,14 +116,10 @@ fn app(args: &mut Args, sidecar: &Sidecar<'_>) {
             .value("--app-health-probe-timeout", health.timeout)
             .value("--app-health-threshold", health.threshold);
     }
-    args.optional(
-        "--app-binding-options-timeout",
-        options.app.binding_timeout.as_ref(),
-    )
-    .flag("--log-as-json", options.log.json)
-    .flag("--enable-profiling", options.listen.profiling)
-    .flag("--enable-mtls", sidecar.facts.mtls)
-    .flag("--app-ssl", options.app.ssl);
+    args.flag("--log-as-json", options.log.json)
+        .flag("--enable-profiling", options.listen.profiling)
+        .flag("--enable-mtls", sidecar.facts.mtls)
+        .flag("--app-ssl", options.app.ssl);
 }
 
 fn limits(args: &mut Args, sidecar: &Sidecar<'_>) {

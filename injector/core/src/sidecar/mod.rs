@@ -36,6 +36,8 @@ pub(crate) struct Sidecar<'a> {
     pub(crate) sockets_folder: Option<&'a str>,
     /// Whether the program is named as command, because the image's entry point is in the way.
     pub(crate) ignore_entrypoint: bool,
+    /// Whether the pod's containers wait for daprd, where it is started before them.
+    pub(crate) gates: bool,
     /// Whether the Linux fields of the security context may be filled in by default.
     pub(crate) security: PodSecurity,
 }
@@ -66,6 +68,7 @@ impl Sidecar<'_> {
             resources: Some(options.container.resources.clone()),
             restart_policy: options.container.native.then(|| "Always".into()),
             liveness_probe: Some(liveness(&options.container.liveness)),
+            startup_probe: self.gates.then(startup),
             readiness_probe: Some(readiness(&options.container.readiness)),
             volume_mounts: Some(self.mounts).filter(|mounts| !mounts.is_empty()),
             ..Container::default()
@@ -93,6 +96,17 @@ fn ports(options: &Options) -> Vec<ContainerPort> {
     ports.into_iter().filter_map(port).collect()
 }
 
+/// Met once daprd's API answers. daprd's full health would wait for the app, which would wait for
+/// daprd. The time equals that after which the liveness probe would give up by default.
+fn startup() -> ContainerProbe {
+    ContainerProbe {
+        http_get: Some(get("/v1.0/healthz/outbound")),
+        period_seconds: Some(1),
+        failure_threshold: Some(180),
+        ..ContainerProbe::default()
+    }
+}
+
 fn liveness(times: &Probe) -> ContainerProbe {
     let socket = TCPSocketAction {
         host: None,
@@ -105,14 +119,17 @@ fn liveness(times: &Probe) -> ContainerProbe {
 }
 
 fn readiness(times: &Probe) -> ContainerProbe {
-    let get = HTTPGetAction {
-        path: Some("/v1.0/healthz".into()),
+    ContainerProbe {
+        http_get: Some(get("/v1.0/healthz")),
+        ..probe(times)
+    }
+}
+
+fn get(path: &str) -> HTTPGetAction {
+    HTTPGetAction {
+        path: Some(path.into()),
         port: IntOrString::Int(PUBLIC_PORT),
         ..HTTPGetAction::default()
-    };
-    ContainerProbe {
-        http_get: Some(get),
-        ..probe(times)
     }
 }
 

@@ -69,7 +69,6 @@ fn is_the_documented_container() {
 #[case(&[("enable-app-health-check", "true"), ("app-health-check-path", "/h"), ("app-health-probe-interval", "1"),
     ("app-health-probe-timeout", "2"), ("app-health-threshold", "4")],
     "--enable-app-health-check --app-health-check-path /h --app-health-probe-interval 1 --app-health-probe-timeout 2 --app-health-threshold 4")]
-#[case(&[("app-binding-options-timeout", "30s")], "--app-binding-options-timeout 30s")]
 #[case(&[("unix-domain-socket-path", "/tmp/s")], "--unix-domain-socket /var/run/dapr-sockets")]
 #[case(&[("placement-host-address", "own:1")], "--placement-host-address own:1")]
 #[case(&[("actors-disseminate-timeout", "3s")], "--actors-disseminate-timeout 3s")]
@@ -113,7 +112,6 @@ fn keeps_the_order_of_all_arguments() {
         ("enable-api-logging", "true"),
         ("disable-builtin-k8s-secret-store", "true"),
         ("enable-app-health-check", "true"),
-        ("app-binding-options-timeout", "1s"),
         ("log-as-json", "true"),
         ("enable-profiling", "true"),
         ("app-ssl", "true"),
@@ -161,7 +159,6 @@ fn keeps_the_order_of_all_arguments() {
             "--app-health-probe-interval",
             "--app-health-probe-timeout",
             "--app-health-threshold",
-            "--app-binding-options-timeout",
             "--log-as-json",
             "--enable-profiling",
             "--enable-mtls",
