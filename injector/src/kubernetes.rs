@@ -3,11 +3,15 @@
 use std::time::Duration;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
+use futures::Stream;
 use http::{Method, Request, header::CONTENT_TYPE};
 use injector_core::{Account, Component};
-use kube::Client;
+use kube::{Api, Client, api::ListParams};
+use process::kubernetes::{self, Event};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::json;
+
+use crate::namespaces::Metadata;
 
 /// A webhook has ten seconds in all, and a start as well.
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -117,6 +121,11 @@ impl Kubernetes {
                 return Ok(accounts);
             }
         }
+    }
+
+    /// All namespaces, and their changes, without end.
+    pub fn namespaces(&self) -> impl Stream<Item = Event<Metadata>> + Send + use<> {
+        kubernetes::watch(Api::all(self.0.clone()), ListParams::default())
     }
 
     /// The Components of a namespace.

@@ -3,6 +3,7 @@
 //! ```text
 //! API server ── POST /mutate ──> webhook ── injector-core decides
 //!                                  ├─ anchors   the file of trust anchors, followed
+//!                                  ├─ namespaces  their annotations, watched
 //!                                  ├─ mtls      the Configuration daprsystem, polled
 //!                                  └─ API       Components, only for pods that ask for them
 //! ca_bundle ── PATCH ──> the webhook configuration, at each change and now and then
@@ -16,6 +17,7 @@ mod flags;
 pub mod kubernetes;
 mod metrics;
 pub mod mtls;
+pub mod namespaces;
 mod settings;
 mod start;
 pub mod webhook;

@@ -1,11 +1,12 @@
 //! What the environment says. A variable that is set but empty counts as set only where said.
 
-use std::path::PathBuf;
+use std::{collections::BTreeMap, path::PathBuf};
 
 use config::truthy;
 use identity_core::TrustDomain;
 use injector_core::{
-    Actors, Callers, Cluster, Native, PatternError, PullPolicy, SecurityDefaults, Toleration,
+    Actors, Callers, Cluster, Defaults, Native, PatternError, PullPolicy, SecurityDefaults,
+    Toleration,
 };
 
 use crate::domain::cluster_domain;
@@ -107,6 +108,7 @@ fn cluster(
         scheduler,
         host_ip: truthy(&text(env, "ENABLE_K8S_DOWNWARD_APIS")),
         native: native(env),
+        defaults: defaults(env)?,
         entrypoint_tolerations: tolerations(&text(env, "IGNORE_ENTRYPOINT_TOLERATIONS")),
         sockets_folder: env("DAPR_COMPONENT_SOCKETS_FOLDER")
             .unwrap_or_else(|| SOCKETS_FOLDER.into()),
@@ -162,6 +164,28 @@ fn tolerations(json: &str) -> Vec<Toleration> {
         tracing::warn!(%error, "IGNORE_ENTRYPOINT_TOLERATIONS is no JSON list of tolerations; ignoring it");
         Vec::new()
     })
+}
+
+/// A JSON object of annotations and their values.
+fn defaults(env: Lookup<'_>) -> Result<Defaults, SettingsError> {
+    const NAME: &str = "SIDECAR_DEFAULTS";
+    let Some(json) = non_empty(env, NAME) else {
+        return Ok(Defaults::default());
+    };
+    let expected = "a JSON object of dapr.io annotations and texts";
+    let annotations: BTreeMap<String, String> =
+        serde_json::from_str(&json).map_err(|_| invalid(NAME, json, expected))?;
+    if let Some(foreign) = annotations.keys().find(|key| !key.starts_with("dapr.io/")) {
+        return Err(invalid(NAME, foreign.clone(), expected));
+    }
+    match Defaults::new(annotations) {
+        (defaults, refused) if refused.is_empty() => Ok(defaults),
+        (_, refused) => Err(invalid(
+            NAME,
+            refused.join(" "),
+            "an annotation that can be a default",
+        )),
+    }
 }
 
 fn actors(env: Lookup<'_>, cluster: &Cluster) -> Result<Option<Actors>, SettingsError> {
@@ -360,6 +384,10 @@ mod tests {
     #[case::trust_domain("DAPR_CONTROL_PLANE_TRUST_DOMAIN", "Not A Domain")]
     #[case::actors("ACTORS_SERVICE_NAME", "own")]
     #[case::reminders("REMINDERS_SERVICE_NAME", "own")]
+    #[case::no_json("SIDECAR_DEFAULTS", "dapr.io/log-level=debug")]
+    #[case::no_text("SIDECAR_DEFAULTS", r#"{"dapr.io/app-max-concurrency": 1}"#)]
+    #[case::foreign("SIDECAR_DEFAULTS", r#"{"log-level": "debug"}"#)]
+    #[case::of_pods("SIDECAR_DEFAULTS", r#"{"dapr.io/app-id": "one"}"#)]
     fn refuses(#[case] name: &str, #[case] value: &str) {
         assert!(
             read(&[(name, value)])

@@ -1,21 +1,24 @@
 //! From flags and environment to a webhook that answers.
 
-use std::{convert::Infallible, env, fs, net::SocketAddr, path::Path};
+use std::{convert::Infallible, env, fs, net::SocketAddr, path::Path, time::Duration};
 
 use axum::Router;
 use identity::{Identity, KeyKind, Listener, Provider, TrustAnchors, tls};
 use process::{Process, RootRefused};
-use tokio::sync::watch;
+use tokio::{sync::watch, time::timeout};
 
 use crate::{
     Flags, Kubernetes, Metrics, Settings, SettingsError, ca_bundle,
     kubernetes::CallError,
     mtls,
+    namespaces::Namespaces,
     webhook::{self, Webhook},
 };
 
 /// This service's name in its SPIFFE ID.
 const APP_ID: &str = "dapr-injector";
+/// How long a start waits for the namespaces: the rights of an older chart don't reach them.
+const PATIENCE: Duration = Duration::from_secs(2);
 const RESOLV_CONF: &str = "/etc/resolv.conf";
 /// One of these in our own container means that tokens are mounted in this cluster.
 const TOKENS: [&str; 2] = [
@@ -75,6 +78,9 @@ pub async fn start(flags: Flags, process: Process) -> Result<(), StartError> {
     let anchors = follow_anchors(&process, &settings);
     let identity = request_identity(&process, &settings, anchors.clone())?;
     let webhook = webhook(&process, &kubernetes, settings, anchors.clone()).await?;
+    if timeout(PATIENCE, webhook.namespaces.known()).await.is_err() {
+        tracing::warn!("namespaces can't be listed; going on without the defaults they have");
+    }
     identity.ready().await;
     provided.ready();
     serve(&process, &flags, &identity, webhook::router(webhook)).await?;
@@ -150,12 +156,22 @@ async fn webhook(
     Ok(Webhook {
         callers,
         anchors,
+        namespaces: follow_namespaces(process, kubernetes),
         mtls: follow_mtls(process, kubernetes, &cluster.namespace).await,
         identity_token: TOKENS.iter().any(|path| Path::new(path).exists()),
         kubernetes: kubernetes.clone(),
         metrics,
         cluster,
     })
+}
+
+fn follow_namespaces(process: &Process, kubernetes: &Kubernetes) -> Namespaces {
+    let namespaces = Namespaces::default();
+    let task = namespaces
+        .clone()
+        .follow(kubernetes.namespaces(), process.stopping());
+    process.spawn("namespaces", task);
+    namespaces
 }
 
 async fn follow_mtls(

@@ -17,7 +17,7 @@ use injector_core::{
 };
 use tokio::sync::watch;
 
-use crate::{Kubernetes, Metrics, kubernetes::CallError, metrics::Reason};
+use crate::{Kubernetes, Metrics, kubernetes::CallError, metrics::Reason, namespaces::Namespaces};
 
 /// The API server takes objects of 3 MiB; a review adds little to that.
 const LARGEST_BODY: usize = 8 * 1024 * 1024;
@@ -34,6 +34,8 @@ pub struct Webhook {
     pub mtls: watch::Receiver<bool>,
     /// Whether sidecars show sentry a projected token.
     pub identity_token: bool,
+    /// What namespaces say about their pods.
+    pub namespaces: Namespaces,
     /// Where Components are listed.
     pub kubernetes: Kubernetes,
     /// What is counted.
@@ -100,7 +102,8 @@ impl Webhook {
     }
 
     async fn decide(&self, review: Review<'_>) -> Response {
-        let triage = triage(&review.request, &self.callers, &self.cluster);
+        let defaults = self.namespaces.defaults(&review.request.namespace);
+        let triage = triage(&review.request, &self.callers, &self.cluster, &defaults);
         let app_id = triage.app_id;
         match triage.verdict {
             Verdict::Skip(skip, warnings) => self.skip(review, app_id, skip, &warnings),

@@ -1,6 +1,6 @@
 //! What holds for every pod of the cluster: settings of the injector, and facts it looked up.
 
-use crate::Toleration;
+use crate::{Defaults, Toleration};
 
 /// Default port and service names of the control plane (Dapr: `pkg/injector/patcher/services.go`).
 const API: &str = "dapr-api";
@@ -35,6 +35,8 @@ pub struct Cluster {
     pub entrypoint_tolerations: Vec<Toleration>,
     /// Folder of the component sockets where the pod doesn't say.
     pub sockets_folder: String,
+    /// Annotations that hold where neither pod nor namespace has them.
+    pub defaults: Defaults,
     /// Security context of daprd.
     pub security: SecurityDefaults,
 }

@@ -1,7 +1,7 @@
 //! What the injector decides, without doing it.
 //!
 //! ```text
-//! review bytes ─ Review ─ triage(request, callers, cluster)
+//! review bytes ─ Review ─ triage(request, callers, cluster, defaults of the namespace)
 //!                           ├─ Skip    allowed as it is
 //!                           ├─ Deny    refused, with the reason and the remedy
 //!                           └─ Inject  Candidate::inject(cluster, facts, components) ─ Injection
@@ -16,6 +16,7 @@ mod app;
 mod callers;
 mod cluster;
 mod components;
+mod defaults;
 mod glob;
 mod options;
 mod patch;
@@ -33,6 +34,7 @@ mod testing;
 pub use callers::{Account, Callers, PatternError};
 pub use cluster::{Actors, Cluster, Facts, Native, PullPolicy, SecurityDefaults};
 pub use components::Component;
+pub use defaults::{Defaults, Source};
 pub use glob::{Glob, GlobError};
 pub use patch::Injection;
 pub use pod::Toleration;

@@ -9,7 +9,7 @@ use serde::Serialize;
 use crate::{
     Candidate, Cluster, Component, Facts, Warning, app,
     components::{self, ComponentContainer, SOCKETS_FOLDER},
-    options::plain,
+    options::{CONFIGURATION, plain},
     pod::{Container, DAPRD},
     sidecar::{PodSecurity, Sidecar},
     volumes::{self, Volumes},
@@ -97,6 +97,7 @@ impl Candidate {
         let sidecar = self.sidecar(cluster, facts, mounts, sockets.as_ref());
         operations.add(&["spec", self.list(), "-"], sidecar.container())?;
         self.add_labels(&mut operations)?;
+        self.add_configuration(&mut operations)?;
         self.add_to_apps(&mut operations)?;
         operations.0.extend(after.0);
         Ok(Injection {
@@ -183,6 +184,16 @@ impl Candidate {
         labels
             .iter()
             .try_for_each(|(label, value)| operations.add(&["metadata", "labels", label], value))
+    }
+
+    /// Writes the name of a Configuration that is a default to the pod, for the others who read it
+    /// there.
+    fn add_configuration(&self, operations: &mut Operations) -> Result<(), serde_json::Error> {
+        let name = &self.options.services.configuration;
+        if name.is_empty() || self.pod.metadata.annotations.contains_key(CONFIGURATION) {
+            return Ok(());
+        }
+        operations.add(&["metadata", "annotations", CONFIGURATION], name)
     }
 
     fn add_to_apps(&self, operations: &mut Operations) -> Result<(), serde_json::Error> {

@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use crate::{
-    Actors, Callers, Cluster, Component, Facts, Native, PullPolicy, Request, SecurityDefaults,
-    Triage, Verdict, Warning, triage,
+    Actors, Callers, Cluster, Component, Defaults, Facts, Native, PullPolicy, Request,
+    SecurityDefaults, Triage, Verdict, Warning, triage,
 };
 
 /// The settings of the example in the original's documentation, with everything off that is off
@@ -23,6 +23,7 @@ pub(crate) fn cluster() -> Cluster {
         native: Native::OfJobs,
         entrypoint_tolerations: Vec::new(),
         sockets_folder: "/sockets".into(),
+        defaults: Defaults::default(),
         security: SecurityDefaults {
             run_as_non_root: true,
             read_only_root: true,
@@ -61,7 +62,12 @@ pub(crate) fn triaged(object: &Value, groups: &[&str], cluster: &Cluster) -> Tri
         "userInfo": {"username": "someone", "groups": groups}, "object": object});
     let request = request.to_string();
     let request: Request<'_> = serde_json::from_str(&request).unwrap();
-    triage(&request, &Callers::new("", "").unwrap(), cluster)
+    triage(
+        &request,
+        &Callers::new("", "").unwrap(),
+        cluster,
+        &Defaults::default(),
+    )
 }
 
 pub(crate) struct Injected {

@@ -1,16 +1,16 @@
 //! The order in which a review is decided (Dapr: `pkg/injector/service/handler.go`, `pod_patch.go`).
 
 use config::truthy;
-use serde_json::value::RawValue;
 
 use crate::{
-    Callers, Cluster, Request, UserInfo, Warning,
+    Callers, Cluster, Defaults, Request, UserInfo, Warning,
+    defaults::Layers,
     options::Options,
     pod::{Head, Metadata, Pod},
     warning::quoted,
 };
 
-const ENABLED: &str = "dapr.io/enabled";
+pub(crate) const ENABLED: &str = "dapr.io/enabled";
 const APP_ID: &str = "dapr.io/app-id";
 /// A label of 63 characters less the `-dapr` of the app's service.
 const LONGEST_APP_ID: usize = 58;
@@ -89,8 +89,14 @@ pub struct Candidate {
     pub(crate) warnings: Vec<Warning>,
 }
 
-/// Decides a review as far as the review itself goes.
-pub fn triage(request: &Request<'_>, callers: &Callers, cluster: &Cluster) -> Triage {
+/// Decides a review as far as the review itself goes. `namespace` has the defaults of the pod's
+/// namespace.
+pub fn triage(
+    request: &Request<'_>,
+    callers: &Callers,
+    cluster: &Cluster,
+    namespace: &Defaults,
+) -> Triage {
     if request.kind.kind != "Pod" {
         return Triage::skip(String::new(), Skip::NotAPod, Vec::new());
     }
@@ -110,19 +116,19 @@ pub fn triage(request: &Request<'_>, callers: &Callers, cluster: &Cluster) -> Tr
             vec![unauthorized(&request.user_info)],
         );
     }
-    let verdict = verdict(request.object, &request.namespace, cluster);
+    let verdict = verdict(request, cluster, namespace);
     Triage { app_id, verdict }
 }
 
-fn verdict(object: Option<&RawValue>, namespace: &str, cluster: &Cluster) -> Verdict {
-    let pod = match Pod::read(object) {
+fn verdict(request: &Request<'_>, cluster: &Cluster, namespace: &Defaults) -> Verdict {
+    let pod = match Pod::read(request.object) {
         Ok(pod) => pod,
         Err(error) => return Verdict::Deny(Denial::Object(error)),
     };
     if pod.is_injected() {
         return Verdict::Skip(Skip::Injected, Vec::new());
     }
-    match Candidate::new(pod, namespace, cluster) {
+    match Candidate::new(pod, &request.namespace, cluster, namespace) {
         Ok(candidate) => Verdict::Inject(Box::new(candidate)),
         Err(denial) => Verdict::Deny(denial),
     }
@@ -197,9 +203,19 @@ impl Triage {
 // === impl Candidate ===
 
 impl Candidate {
-    fn new(pod: Pod, namespace: &str, cluster: &Cluster) -> Result<Self, Denial> {
+    fn new(
+        pod: Pod,
+        namespace: &str,
+        cluster: &Cluster,
+        defaults: &Defaults,
+    ) -> Result<Self, Denial> {
         let app_id = checked_app_id(&pod.metadata)?;
-        let (options, warnings) = Options::read(&pod.metadata, cluster);
+        let layers = Layers {
+            pod: &pod.metadata,
+            namespace: defaults,
+            cluster: &cluster.defaults,
+        };
+        let (options, warnings) = Options::read(layers, cluster);
         Ok(Self {
             pod,
             namespace: namespace.to_owned(),

@@ -4,8 +4,8 @@
 #![expect(clippy::unwrap_used, reason = "a test may fail loudly")]
 
 use injector_core::{
-    Actors, Callers, Cluster, Component, Facts, Native, PullPolicy, Request, SecurityDefaults,
-    Skip, Verdict, triage,
+    Actors, Callers, Cluster, Component, Defaults, Facts, Native, PullPolicy, Request,
+    SecurityDefaults, Skip, Verdict, triage,
 };
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
@@ -24,6 +24,7 @@ fn cluster() -> Cluster {
         native: Native::OfJobs,
         entrypoint_tolerations: Vec::new(),
         sockets_folder: "/sockets".into(),
+        defaults: Defaults::default(),
         security: SecurityDefaults {
             run_as_non_root: true,
             read_only_root: true,
@@ -40,7 +41,13 @@ fn verdict(object: &Value) -> Verdict {
         "userInfo": {"groups": ["system:masters"]}, "object": object})
     .to_string();
     let request: Request<'_> = serde_json::from_str(&request).unwrap();
-    triage(&request, &Callers::new("", "").unwrap(), &cluster()).verdict
+    triage(
+        &request,
+        &Callers::new("", "").unwrap(),
+        &cluster(),
+        &Defaults::default(),
+    )
+    .verdict
 }
 
 /// Every annotation that changes more than one value on daprd's command line.

@@ -7,7 +7,7 @@ use std::{convert::Infallible, sync::Arc};
 use http::{Request, Response, StatusCode};
 use identity::TrustAnchors;
 use identity_core::TrustBundle;
-use injector::{Kubernetes, Metrics, Settings, webhook::Webhook};
+use injector::{Kubernetes, Metrics, Settings, namespaces::Namespaces, webhook::Webhook};
 use kube::{Client, client::Body};
 use serde_json::{Value, json};
 use tokio::sync::watch;
@@ -15,6 +15,7 @@ use tokio::sync::watch;
 /// A call to the API server: `GET /path?query`, and the body.
 pub(crate) struct Call {
     pub(crate) line: String,
+    pub(crate) accept: String,
     pub(crate) body: Vec<u8>,
 }
 
@@ -27,8 +28,12 @@ pub(crate) fn kubernetes(
         let answer = answer.clone();
         async move {
             let line = format!("{} {}", request.method(), request.uri());
+            let accept = request.headers().get("accept");
+            let accept = accept
+                .map_or("", |accept| accept.to_str().unwrap())
+                .to_owned();
             let body = request.into_body().collect_bytes().await.unwrap().to_vec();
-            Ok::<_, Infallible>(response(answer(Call { line, body })))
+            Ok::<_, Infallible>(response(answer(Call { line, accept, body })))
         }
     });
     Kubernetes::new(Client::new(service, "default"))
@@ -74,6 +79,7 @@ pub(crate) fn webhook(kubernetes: Kubernetes, mtls: bool, metrics: Metrics) -> W
         anchors: TrustAnchors::fixed(bundle()).unwrap(),
         mtls: watch::Sender::new(mtls).subscribe(),
         identity_token: true,
+        namespaces: Namespaces::default(),
         kubernetes,
         metrics,
     }

@@ -14,9 +14,9 @@ pub(crate) use self::{
     app::App,
     container::{Components, Container, Mount, Probe},
     env::{Env, from_secret, plain},
-    runtime::{Limits, Listen, Log, Services, Shutdown},
+    runtime::{CONFIGURATION, Limits, Listen, Log, Services, Shutdown},
 };
-use crate::{Cluster, Native, Warning, pod::Metadata};
+use crate::{Cluster, Native, Warning, defaults::Layers};
 
 /// All options of one pod, with the defaults filled in.
 #[derive(Clone, Debug)]
@@ -34,11 +34,11 @@ pub(crate) struct Options {
 // === impl Options ===
 
 impl Options {
-    pub(crate) fn read(pod: &Metadata, cluster: &Cluster) -> (Self, Vec<Warning>) {
-        let mut reader = Reader::new(&pod.annotations);
+    pub(crate) fn read(layers: Layers<'_>, cluster: &Cluster) -> (Self, Vec<Warning>) {
+        let mut reader = Reader::new(layers);
         let native = match cluster.native {
             Native::All => true,
-            Native::OfJobs => pod.is_of_job(),
+            Native::OfJobs => layers.pod.is_of_job(),
             Native::None => false,
         };
         let options = Self {

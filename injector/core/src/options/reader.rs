@@ -1,14 +1,14 @@
 //! How annotation values are read.
 
-use std::{collections::BTreeMap, ops::RangeInclusive};
+use std::ops::RangeInclusive;
 
 use config::{GoDuration, truthy};
 
-use crate::{Quantity, Warning, triage::is_known_false};
+use crate::{Quantity, Source, Warning, defaults::Layers, triage::is_known_false};
 
 /// Reads typed values from annotations and keeps a warning for each value it can't use.
 pub(super) struct Reader<'a> {
-    annotations: &'a BTreeMap<String, String>,
+    layers: Layers<'a>,
     warnings: Vec<Warning>,
 }
 
@@ -18,9 +18,9 @@ const PORTS: RangeInclusive<i32> = 0..=65535;
 // === impl Reader ===
 
 impl<'a> Reader<'a> {
-    pub(super) const fn new(annotations: &'a BTreeMap<String, String>) -> Self {
+    pub(super) const fn new(layers: Layers<'a>) -> Self {
         Self {
-            annotations,
+            layers,
             warnings: Vec::new(),
         }
     }
@@ -30,12 +30,18 @@ impl<'a> Reader<'a> {
     }
 
     pub(super) fn warn(&mut self, key: &str, value: &str, problem: &str, remedy: &str) {
+        let place = match self.layers.find(key) {
+            Some((_, Source::Namespace)) => " of the namespace",
+            Some((_, Source::Cluster)) => " of the injector's defaults",
+            _ => "",
+        };
+        let key = format!("{key}{place}");
         self.warnings
-            .push(Warning::annotation(key, value, problem, remedy));
+            .push(Warning::annotation(&key, value, problem, remedy));
     }
 
     pub(super) fn raw(&self, key: &str) -> Option<&'a str> {
-        self.annotations.get(key).map(String::as_str)
+        self.layers.find(key).map(|(value, _)| value)
     }
 
     /// A boolean; every spelling that is not known counts as false.

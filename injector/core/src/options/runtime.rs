@@ -2,6 +2,8 @@
 
 use super::Reader;
 
+/// Sentry and the operator read this one from the pod, too.
+pub(crate) const CONFIGURATION: &str = "dapr.io/config";
 const LEVELS: [&str; 5] = ["debug", "info", "warn", "error", "fatal"];
 
 /// Addresses and ports of daprd.
@@ -89,7 +91,7 @@ impl Log {
 impl Services {
     pub(super) fn read(reader: &mut Reader<'_>) -> Self {
         Self {
-            configuration: reader.text("dapr.io/config", ""),
+            configuration: reader.text(CONFIGURATION, ""),
             placement: reader.optional_address("dapr.io/placement-host-address"),
             disseminate_timeout: reader.optional_duration("dapr.io/actors-disseminate-timeout"),
             scheduler: reader.optional_address("dapr.io/scheduler-host-address"),

@@ -2,18 +2,64 @@ use rstest::rstest;
 use serde_json::json;
 
 use super::*;
-use crate::testing::cluster;
+use crate::{Defaults, pod::Metadata, testing::cluster};
 
 fn read(annotations: &[(&str, &str)]) -> (Options, Vec<String>) {
-    let annotations = annotations
+    read_all(annotations, &[], &[])
+}
+
+fn map(annotations: &[(&str, &str)]) -> impl Iterator<Item = (String, String)> {
+    let named = annotations
         .iter()
-        .map(|(key, value)| (format!("dapr.io/{key}"), (*value).into()));
+        .map(|(key, value)| (format!("dapr.io/{key}"), (*value).to_owned()));
+    named.collect::<Vec<_>>().into_iter()
+}
+
+fn read_all(
+    pod: &[(&str, &str)],
+    namespace: &[(&str, &str)],
+    defaults: &[(&str, &str)],
+) -> (Options, Vec<String>) {
     let pod = Metadata {
-        annotations: annotations.collect(),
+        annotations: map(pod).collect(),
         ..Metadata::default()
     };
-    let (options, warnings) = Options::read(&pod, &cluster());
+    let layers = Layers {
+        pod: &pod,
+        namespace: &Defaults::new(map(namespace)).0,
+        cluster: &Defaults::new(map(defaults)).0,
+    };
+    let (options, warnings) = Options::read(layers, &cluster());
     (options, warnings.iter().map(ToString::to_string).collect())
+}
+
+#[test]
+fn takes_what_the_pod_lacks_from_its_namespace_then_from_the_cluster() {
+    let namespace = [("log-level", "debug"), ("app-max-concurrency", "7")];
+    let defaults = [
+        ("log-level", "error"),
+        ("app-max-concurrency", "8"),
+        ("sidecar-image", "daprd:cluster"),
+        ("metrics-port", "1"),
+    ];
+    let (options, warnings) = read_all(&[("log-level", "warn")], &namespace, &defaults);
+    assert_eq!(options.log.level, "warn");
+    assert_eq!(options.app.max_concurrency, Some(7));
+    assert_eq!(options.container.image, "daprd:cluster");
+    assert_eq!(options.listen.metrics_port, 9090);
+    assert_eq!(warnings, [""; 0]);
+}
+
+#[rstest]
+#[case::namespace(&[("app-max-concurrency", "x")], &[], "dapr.io/app-max-concurrency of the namespace: \"x\"")]
+#[case::cluster(&[], &[("app-max-concurrency", "x")], "dapr.io/app-max-concurrency of the injector's defaults: \"x\"")]
+fn says_where_a_wrong_value_is(
+    #[case] namespace: &[(&str, &str)],
+    #[case] defaults: &[(&str, &str)],
+    #[case] says: &str,
+) {
+    let (_, warnings) = read_all(&[], namespace, defaults);
+    assert!(warnings[0].starts_with(says), "{warnings:?}");
 }
 
 #[test]

@@ -3,7 +3,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::{
-    Native,
+    Defaults, Native,
     testing::{Injected, cluster, facts, injected, pod},
 };
 
@@ -361,4 +361,28 @@ fn component_containers_of_a_job_start_before_daprd_and_end_with_it() {
         injected.pod["spec"]["initContainers"][1]["restartPolicy"],
         "Always"
     );
+}
+
+#[rstest]
+#[case::default(&[], "shared", json!("shared"))]
+#[case::own(&[("config", "own")], "shared", json!("own"))]
+#[case::empty(&[("config", "")], "shared", json!(""))]
+#[case::none(&[], "", json!(null))]
+fn a_default_configuration_is_written_to_the_pod(
+    #[case] annotations: &[(&str, &str)],
+    #[case] default: &str,
+    #[case] expected: Value,
+) {
+    let (defaults, _) = Defaults::new([("dapr.io/config".to_owned(), default.to_owned())]);
+    let cluster = Cluster {
+        defaults,
+        ..cluster()
+    };
+    let injected = injected(&pod(annotations), &cluster, &facts(), &[]);
+    assert_eq!(
+        injected.pod["metadata"]["annotations"]["dapr.io/config"],
+        expected
+    );
+    let told = injected.args().contains("--config");
+    assert_eq!(told, expected.as_str().is_some_and(|name| !name.is_empty()));
 }

@@ -24,7 +24,12 @@ fn denied(object: &Value) -> String {
 fn leaves_other_kinds_alone() {
     let request: Request<'_> =
         serde_json::from_str(r#"{"kind": {"kind": "Job"}, "object": {}}"#).unwrap();
-    let triage = triage(&request, &Callers::new("", "").unwrap(), &cluster());
+    let triage = triage(
+        &request,
+        &Callers::new("", "").unwrap(),
+        &cluster(),
+        &Defaults::default(),
+    );
     assert!(matches!(triage.verdict, Verdict::Skip(Skip::NotAPod, _)));
 }
 

@@ -2,6 +2,10 @@
 - apiGroups: [""]
   resources: [serviceaccounts]
   verbs: [get, list]
+{{- /* Metadata alone: the defaults that a namespace has in its annotations. */}}
+- apiGroups: [""]
+  resources: [namespaces]
+  verbs: [list, watch]
 - apiGroups: [admissionregistration.k8s.io]
   resources: [mutatingwebhookconfigurations]
   resourceNames: [dapr-sidecar-injector]

@@ -19,6 +19,9 @@ ENABLE_K8S_DOWNWARD_APIS: {{ .Values.enableK8sDownwardAPIs | quote }}
 NATIVE_SIDECAR_ENABLED: {{ .Values.nativeSidecar | quote }}
 NATIVE_SIDECAR_IN_JOBS: {{ and .Values.nativeSidecarInJobs (semverCompare ">=1.29-0" .Capabilities.KubeVersion.Version) | quote }}
 ACTORS_ENABLED: {{ .Values.global.actors.enabled | quote }}
+{{- with .Values.sidecarDefaults }}
+SIDECAR_DEFAULTS: {{ . | toJson | quote }}
+{{- end }}
 {{- with .Values.ignoreEntrypointTolerations }}
 IGNORE_ENTRYPOINT_TOLERATIONS: {{ . | quote }}
 {{- end }}
