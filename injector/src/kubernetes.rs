@@ -6,12 +6,12 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use futures::Stream;
 use http::{Method, Request, header::CONTENT_TYPE};
 use injector_core::{Account, Component};
-use kube::{Api, Client, api::ListParams};
+use kube::{Api, Client, api::ListParams, runtime::events::Recorder};
 use process::kubernetes::{self, Event};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::json;
 
-use crate::namespaces::Metadata;
+use crate::{events, namespaces::Metadata};
 
 /// A webhook has ten seconds in all, and a start as well.
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -121,6 +121,11 @@ impl Kubernetes {
                 return Ok(accounts);
             }
         }
+    }
+
+    /// A writer of Events.
+    pub fn recorder(&self) -> Recorder {
+        Recorder::new(self.0.clone(), events::reporter())
     }
 
     /// All namespaces, and their changes, without end.

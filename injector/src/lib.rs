@@ -5,6 +5,7 @@
 //!                                  ├─ anchors   the file of trust anchors, followed
 //!                                  ├─ namespaces  their annotations, watched
 //!                                  ├─ mtls      the Configuration daprsystem, polled
+//!                                  ├─ events    reasons, queued for whoever made the pod
 //!                                  └─ API       Components, only for pods that ask for them
 //! ca_bundle ── PATCH ──> the webhook configuration, at each change and now and then
 //! ```
@@ -13,6 +14,7 @@
 
 pub mod ca_bundle;
 mod domain;
+pub mod events;
 mod flags;
 pub mod kubernetes;
 mod metrics;

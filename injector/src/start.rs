@@ -9,6 +9,7 @@ use tokio::{sync::watch, time::timeout};
 
 use crate::{
     Flags, Kubernetes, Metrics, Settings, SettingsError, ca_bundle,
+    events::{self, Events},
     kubernetes::CallError,
     mtls,
     namespaces::Namespaces,
@@ -157,6 +158,7 @@ async fn webhook(
         callers,
         anchors,
         namespaces: follow_namespaces(process, kubernetes),
+        events: publish_events(process, kubernetes),
         mtls: follow_mtls(process, kubernetes, &cluster.namespace).await,
         identity_token: TOKENS.iter().any(|path| Path::new(path).exists()),
         kubernetes: kubernetes.clone(),
@@ -172,6 +174,13 @@ fn follow_namespaces(process: &Process, kubernetes: &Kubernetes) -> Namespaces {
         .follow(kubernetes.namespaces(), process.stopping());
     process.spawn("namespaces", task);
     namespaces
+}
+
+fn publish_events(process: &Process, kubernetes: &Kubernetes) -> Events {
+    let (entrance, notices) = events::queue();
+    let task = events::publish(kubernetes.recorder(), notices, process.stopping());
+    process.spawn("events", task);
+    entrance
 }
 
 async fn follow_mtls(

@@ -12,12 +12,15 @@ use axum::{
 };
 use identity::TrustAnchors;
 use injector_core::{
-    Callers, Candidate, Cluster, Component, Denial, Facts, Injection, Review, Skip, Verdict,
-    Warning, triage,
+    Callers, Candidate, Cluster, Component, Denial, Facts, Injection, Notice, Review, Skip,
+    Verdict, Warning, triage,
 };
 use tokio::sync::watch;
 
-use crate::{Kubernetes, Metrics, kubernetes::CallError, metrics::Reason, namespaces::Namespaces};
+use crate::{
+    Kubernetes, Metrics, events::Events, kubernetes::CallError, metrics::Reason,
+    namespaces::Namespaces,
+};
 
 /// The API server takes objects of 3 MiB; a review adds little to that.
 const LARGEST_BODY: usize = 8 * 1024 * 1024;
@@ -36,6 +39,8 @@ pub struct Webhook {
     pub identity_token: bool,
     /// What namespaces say about their pods.
     pub namespaces: Namespaces,
+    /// Where reasons are left.
+    pub events: Events,
     /// Where Components are listed.
     pub kubernetes: Kubernetes,
     /// What is counted.
@@ -152,6 +157,8 @@ impl Webhook {
         skip: Skip,
         warnings: &[Warning],
     ) -> Response {
+        self.events
+            .leave(Notice::skipped(&review.request, warnings));
         if matches!(skip, Skip::NotAPod | Skip::Unauthorized) {
             let user = &review.request.user_info.username;
             let namespace = &review.request.namespace;
@@ -169,6 +176,7 @@ impl Webhook {
             namespace = review.request.namespace,
             "pod refused: {denial}"
         );
+        self.events.leave(Notice::refused(&review.request, denial));
         self.metrics.failed(app_id, Reason::Patch);
         Json(review.deny(denial)).into_response()
     }

@@ -37,6 +37,9 @@ pub struct Request<'a> {
     /// Who asks.
     #[serde(default, deserialize_with = "nullable")]
     pub user_info: UserInfo,
+    /// Whether nothing will come of it.
+    #[serde(default, deserialize_with = "nullable")]
+    pub dry_run: bool,
     /// The object, as text.
     #[serde(borrow)]
     pub object: Option<&'a RawValue>,

@@ -7,7 +7,7 @@ use std::{convert::Infallible, sync::Arc};
 use http::{Request, Response, StatusCode};
 use identity::TrustAnchors;
 use identity_core::TrustBundle;
-use injector::{Kubernetes, Metrics, Settings, namespaces::Namespaces, webhook::Webhook};
+use injector::{Kubernetes, Metrics, Settings, events, namespaces::Namespaces, webhook::Webhook};
 use kube::{Client, client::Body};
 use serde_json::{Value, json};
 use tokio::sync::watch;
@@ -80,6 +80,7 @@ pub(crate) fn webhook(kubernetes: Kubernetes, mtls: bool, metrics: Metrics) -> W
         mtls: watch::Sender::new(mtls).subscribe(),
         identity_token: true,
         namespaces: Namespaces::default(),
+        events: events::queue().0,
         kubernetes,
         metrics,
     }

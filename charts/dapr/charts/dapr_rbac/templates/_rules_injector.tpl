@@ -12,6 +12,13 @@
   verbs: [get, list, watch, patch]
 {{- end }}
 
+{{- /* Tells why a pod has no sidecar. */}}
+{{- define "rbac.injectorEventRules" -}}
+- apiGroups: [events.k8s.io]
+  resources: [events]
+  verbs: [create, patch]
+{{- end }}
+
 {{- /* For pods that ask for pluggable components. */}}
 {{- define "rbac.injectorComponentRules" -}}
 - apiGroups: [dapr.io]
