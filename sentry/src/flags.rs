@@ -5,7 +5,12 @@ use std::path::{Path, PathBuf};
 use clap::{ArgAction, Args, Parser};
 use config::{GoDuration, args::boolean};
 use identity_core::{SpiffeIdError, TrustDomain};
-use sentry_core::{agreement::Names, settings::Mode, trust_domain};
+use sentry_core::{
+    agreement::Names,
+    jwt::{self, UnknownAlgorithm},
+    settings::Mode,
+    trust_domain,
+};
 
 /// Sentry: the SPIFFE certificate authority of the control plane
 #[derive(Parser, Clone, Debug)]
@@ -137,9 +142,9 @@ pub enum FlagError {
     /// A credential file's name without a last part.
     #[error("{0} names no file")]
     NoFile(&'static str),
-    /// A feature that this version does not have.
-    #[error("{0} is not supported by this version of sentry")]
-    Unsupported(&'static str),
+    /// `--jwt-signing-algorithm`.
+    #[error("--jwt-signing-algorithm")]
+    Algorithm(#[from] UnknownAlgorithm),
 }
 
 /// Where the parts of the bundle are.
@@ -151,6 +156,10 @@ pub struct Paths {
     pub issuer_chain: PathBuf,
     /// Issuer key.
     pub issuer_key: PathBuf,
+    /// Signing key of tokens.
+    pub jwt_key: PathBuf,
+    /// Key set of tokens.
+    pub key_set: PathBuf,
 }
 
 // === impl Flags ===
@@ -193,19 +202,44 @@ impl Flags {
         if self.jwt.jwt_issuer.is_some() && !self.jwt.jwt_enabled {
             return Err(FlagError::JwtIssuer);
         }
-        if self.jwt.jwt_enabled {
-            return Err(FlagError::Unsupported("--jwt-enabled"));
-        }
         Ok(())
+    }
+
+    /// How tokens are made, if they are.
+    ///
+    /// # Errors
+    /// If the algorithm is unknown.
+    pub fn tokens(&self, skew: GoDuration) -> Result<Option<jwt::Options>, FlagError> {
+        if !self.jwt.jwt_enabled {
+            return Ok(None);
+        }
+        Ok(Some(jwt::Options {
+            algorithm: self.jwt.jwt_signing_algorithm.parse()?,
+            key_id: self.jwt.jwt_key_id.clone(),
+            issuer: self.jwt.jwt_issuer.clone(),
+            ttl: self.jwt.jwt_ttl,
+            skew,
+        }))
     }
 
     /// Where the parts of the bundle are; absolute names stand for themselves.
     pub fn paths(&self) -> Paths {
         let path = |name: &Path| self.issuer_credentials.join(name);
+        // Relative names of these two mean nothing, as in the original.
+        let absolute = |name: &Path, default: &str| {
+            let name = if name.is_absolute() {
+                name
+            } else {
+                Path::new(default)
+            };
+            path(name)
+        };
         Paths {
             anchors: path(&self.issuer_ca_filename),
             issuer_chain: path(&self.issuer_certificate_filename),
             issuer_key: path(&self.issuer_key_filename),
+            jwt_key: absolute(&self.jwt.jwt_key_filename, "jwt.key"),
+            key_set: absolute(&self.jwt.jwks_filename, "jwks.json"),
         }
     }
 }
@@ -213,6 +247,17 @@ impl Flags {
 // === impl Paths ===
 
 impl Paths {
+    /// All of them.
+    pub fn files(self) -> Vec<PathBuf> {
+        vec![
+            self.anchors,
+            self.issuer_chain,
+            self.issuer_key,
+            self.jwt_key,
+            self.key_set,
+        ]
+    }
+
     /// The keys of the Secret: the last parts of the paths.
     ///
     /// # Errors
@@ -222,6 +267,8 @@ impl Paths {
             anchors: name(&self.anchors, "--issuer-ca-filename")?,
             issuer_chain: name(&self.issuer_chain, "--issuer-certificate-filename")?,
             issuer_key: name(&self.issuer_key, "--issuer-key-filename")?,
+            jwt_key: name(&self.jwt_key, "--jwt-key-filename")?,
+            key_set: name(&self.key_set, "--jwks-filename")?,
         })
     }
 }
@@ -272,6 +319,28 @@ mod tests {
         let flags = flags(&["--issuer-key-filename", "/keys/tls.key"]);
         assert_eq!(flags.paths().issuer_key, Path::new("/keys/tls.key"));
         assert_eq!(flags.paths().names().unwrap().issuer_key, "tls.key");
+    }
+
+    #[test]
+    fn obeys_names_of_tokens_only_if_absolute() {
+        let flags = flags(&["-jwt-key-filename=/keys/k", "-jwks-filename=other.json"]);
+        assert_eq!(flags.paths().jwt_key, Path::new("/keys/k"));
+        let key_set = flags.paths().key_set;
+        assert_eq!(key_set, flags.issuer_credentials.join("jwks.json"));
+        assert!(flags.tokens(GoDuration::default()).unwrap().is_none());
+    }
+
+    #[test]
+    fn tells_no_issuer_from_an_empty_one() {
+        let options = |args: &[&str]| flags(args).tokens(GoDuration::default()).unwrap();
+        let none = options(&["-jwt-enabled"]).unwrap();
+        assert_eq!((none.issuer, none.algorithm), (None, jwt::Algorithm::Rs256));
+        let empty = options(&["-jwt-enabled=true", "-jwt-issuer=", "-jwt-ttl=2h"]).unwrap();
+        assert_eq!(empty.issuer.as_deref(), Some(""));
+        assert_eq!(empty.ttl, GoDuration::from_secs(7200));
+        let unknown = flags(&["-jwt-enabled", "-jwt-signing-algorithm=HS256"]);
+        let error = unknown.tokens(GoDuration::default()).unwrap_err();
+        assert!(matches!(error, FlagError::Algorithm(_)));
     }
 
     #[test]

@@ -9,6 +9,7 @@
 //!                                   \-> jwks (key set of a file, a server, the Configuration)
 //! ```
 //!
+//!
 //! What is decided is decided in `sentry-core`; this crate looks facts up and carries answers.
 
 pub mod authority;

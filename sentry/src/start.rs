@@ -132,7 +132,7 @@ impl Context {
     async fn authority(&self) -> Result<Authority, StartError> {
         let names = self.flags.paths().names()?;
         let store = match &self.client {
-            None => Store::Files(Files::new(self.flags.paths(), names)),
+            None => Store::Files(Box::new(Files::new(self.flags.paths(), names))),
             Some(client) => Store::Secret(Box::new(Secret::new(
                 client.clone(),
                 &self.own.namespace,
@@ -143,14 +143,15 @@ impl Context {
             trust_domain: self.own.trust_domain.clone(),
             namespace: self.own.namespace.clone(),
             skew: self.settings.terms.skew,
+            tokens: self.flags.tokens(self.settings.terms.skew)?,
+            key_id: self.flags.jwt.jwt_key_id.clone(),
         };
         Ok(Authority::open(store, owner, self.metrics.clone()).await?)
     }
 
     /// Issues sentry's own certificate and keeps it, and the bundle, fresh.
     async fn keep(&self, authority: Arc<Authority>) -> Result<Identity, StartError> {
-        let paths = self.flags.paths();
-        let files = vec![paths.anchors, paths.issuer_chain, paths.issuer_key];
+        let files = self.flags.paths().files();
         let workload = generate::sentry(&self.own.trust_domain, &self.own.namespace);
         let keeper = Keeper::new(
             authority,

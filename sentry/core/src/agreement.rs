@@ -3,7 +3,7 @@
 //! A bundle that somebody put in place is never overwritten. A store that holds only a part of
 //! one is an error that names what is missing; only an empty store gets a new authority.
 
-use crate::bundle::Parts;
+use crate::{bundle::Parts, jwt};
 use zeroize::Zeroizing;
 
 /// A store's contents; an empty text counts as missing.
@@ -15,6 +15,10 @@ pub struct Stored {
     pub issuer_chain: Option<Vec<u8>>,
     /// Issuer key.
     pub issuer_key: Option<Zeroizing<Vec<u8>>>,
+    /// Signing key of tokens; unlike the three above, an empty one is there, and wrong.
+    pub jwt_key: Option<Zeroizing<Vec<u8>>>,
+    /// Key set of tokens; an empty one is there, and wrong.
+    pub key_set: Option<Vec<u8>>,
 }
 
 /// What the parts are called where they are stored.
@@ -26,6 +30,10 @@ pub struct Names {
     pub issuer_chain: String,
     /// Name of the issuer key.
     pub issuer_key: String,
+    /// Name of the signing key of tokens.
+    pub jwt_key: String,
+    /// Name of the key set of tokens.
+    pub key_set: String,
 }
 
 /// A store holds some parts of a bundle and lacks others.
@@ -48,19 +56,33 @@ pub enum Decision {
     Generate,
 }
 
+/// What to do about the parts of tokens in a store.
+#[derive(Debug, PartialEq, Eq)]
+pub enum TokenDecision {
+    /// There are none, and none are needed.
+    Nothing,
+    /// Use, or where tokens are off only check, what the store holds.
+    Use(jwt::Parts),
+    /// Only a key is there. Check it; where tokens are on, write its key set.
+    Complete(Zeroizing<Vec<u8>>),
+    /// Write back what this process has been signing with.
+    Restore(jwt::Parts),
+    /// Generate a key and write it.
+    Generate,
+}
+
 /// Decides about a store, given the bundle that this process has been signing with, if any.
 ///
 /// # Errors
 /// If the store holds a part of a bundle only.
-pub fn decide(stored: Stored, names: &Names, kept: Option<&Parts>) -> Result<Decision, Incomplete> {
-    let Stored {
-        anchors,
-        issuer_chain,
-        issuer_key,
-    } = stored;
-    let anchors = anchors.filter(|text| !text.is_empty());
-    let issuer_chain = issuer_chain.filter(|text| !text.is_empty());
-    let issuer_key = issuer_key.filter(|text| !text.is_empty());
+pub fn decide(
+    stored: &mut Stored,
+    names: &Names,
+    kept: Option<&Parts>,
+) -> Result<Decision, Incomplete> {
+    let anchors = stored.anchors.take().filter(|text| !text.is_empty());
+    let issuer_chain = stored.issuer_chain.take().filter(|text| !text.is_empty());
+    let issuer_key = stored.issuer_key.take().filter(|text| !text.is_empty());
     match (anchors, issuer_chain, issuer_key) {
         (Some(anchors), Some(issuer_chain), Some(issuer_key)) => Ok(Decision::Use(Parts {
             anchors,
@@ -85,10 +107,37 @@ pub fn decide(stored: Stored, names: &Names, kept: Option<&Parts>) -> Result<Dec
     }
 }
 
-/// Whether the public copy of the trust anchors must be written again. The private store is the
-/// truth: sidecars get their anchors from the copy and must get those that sentry signs under.
-pub fn copy_is_stale(copy: Option<&str>, anchors: &[u8]) -> bool {
-    copy.map(str::as_bytes) != Some(anchors)
+/// Decides about the parts of tokens, given whether tokens are made and what this process has
+/// been signing them with, if it has.
+///
+/// # Errors
+/// If tokens are made and there is a key set without its key.
+pub fn decide_tokens(
+    stored: &mut Stored,
+    names: &Names,
+    enabled: bool,
+    kept: Option<&jwt::Parts>,
+) -> Result<TokenDecision, Incomplete> {
+    Ok(match (stored.jwt_key.take(), stored.key_set.take()) {
+        (Some(key), Some(key_set)) => TokenDecision::Use(jwt::Parts { key, key_set }),
+        (Some(key), None) => TokenDecision::Complete(key),
+        _ if !enabled => TokenDecision::Nothing,
+        (None, None) => kept
+            .cloned()
+            .map_or(TokenDecision::Generate, TokenDecision::Restore),
+        (None, Some(_)) => {
+            return Err(Incomplete {
+                missing: vec![names.jwt_key.clone()],
+            });
+        }
+    })
+}
+
+/// Whether a public copy, of the anchors or of the key set, must be written again. The private
+/// store is the truth: sidecars get their anchors from the copy and must get those that sentry
+/// signs under.
+pub fn copy_is_stale(copy: Option<&str>, truth: &str) -> bool {
+    copy != Some(truth)
 }
 
 #[cfg(test)]
@@ -102,6 +151,8 @@ mod tests {
             anchors: "ca.crt".to_owned(),
             issuer_chain: "issuer.crt".to_owned(),
             issuer_key: "issuer.key".to_owned(),
+            jwt_key: "jwt.key".to_owned(),
+            key_set: "jwks.json".to_owned(),
         }
     }
 
@@ -119,29 +170,68 @@ mod tests {
             anchors,
             issuer_chain,
             issuer_key: issuer_key.map(Zeroizing::new),
+            ..Stored::default()
         }
     }
 
     #[test]
     fn names_the_missing_parts() {
-        let error = decide(stored([Some("a"), None, Some("")]), &names(), None).unwrap_err();
+        let error = decide(&mut stored([Some("a"), None, Some("")]), &names(), None).unwrap_err();
         assert_eq!(error.missing, ["issuer.crt", "issuer.key"]);
     }
 
     #[test]
     fn generates_only_where_nothing_is_and_nothing_was() {
         let empty = || stored([None, Some(""), None]);
-        assert_eq!(decide(empty(), &names(), None), Ok(Decision::Generate));
+        assert_eq!(decide(&mut empty(), &names(), None), Ok(Decision::Generate));
         let kept = parts("kept");
-        let restored = decide(empty(), &names(), Some(&kept));
+        let restored = decide(&mut empty(), &names(), Some(&kept));
         assert_eq!(restored, Ok(Decision::Restore(kept)));
     }
 
     #[test]
     fn says_when_the_copy_differs() {
-        assert!(copy_is_stale(None, b"a"));
-        assert!(copy_is_stale(Some("a\n"), b"a"));
-        assert!(!copy_is_stale(Some("a"), b"a"));
+        assert!(copy_is_stale(None, "a"));
+        assert!(copy_is_stale(Some("a\n"), "a"));
+        assert!(!copy_is_stale(Some("a"), "a"));
+    }
+
+    fn tokens(key: Option<&str>, key_set: Option<&str>) -> Stored {
+        Stored {
+            jwt_key: key.map(|text| Zeroizing::new(text.into())),
+            key_set: key_set.map(Vec::from),
+            ..Stored::default()
+        }
+    }
+
+    #[test]
+    fn never_replaces_a_key_of_tokens() {
+        let parts = |key: &str| jwt::Parts {
+            key: Zeroizing::new(key.into()),
+            key_set: b"s".to_vec(),
+        };
+        let decide = |key, key_set, enabled, kept: Option<&jwt::Parts>| {
+            decide_tokens(&mut tokens(key, key_set), &names(), enabled, kept)
+        };
+        let kept = parts("kept");
+        for enabled in [true, false] {
+            let both = decide(Some("k"), Some("s"), enabled, Some(&kept));
+            assert_eq!(both, Ok(TokenDecision::Use(parts("k"))));
+            let key = decide(Some(""), None, enabled, Some(&kept));
+            assert_eq!(key, Ok(TokenDecision::Complete(Zeroizing::default())));
+        }
+        assert_eq!(
+            decide(None, Some("s"), false, None),
+            Ok(TokenDecision::Nothing)
+        );
+        assert_eq!(decide(None, None, false, None), Ok(TokenDecision::Nothing));
+        assert_eq!(decide(None, None, true, None), Ok(TokenDecision::Generate));
+        assert_eq!(
+            decide(None, None, true, Some(&kept)),
+            Ok(TokenDecision::Restore(kept.clone()))
+        );
+        let error = decide(None, Some("s"), true, Some(&kept)).unwrap_err();
+        assert_eq!(error.missing, ["jwt.key"]);
     }
 
     proptest! {
@@ -153,7 +243,7 @@ mod tests {
         ) {
             let kept = keeps.then(|| parts("kept"));
             let holds_any = text.iter().flatten().any(|text| !text.is_empty());
-            let decision = decide(stored(text.each_ref().map(Option::as_deref)), &names(), kept.as_ref());
+            let decision = decide(&mut stored(text.each_ref().map(Option::as_deref)), &names(), kept.as_ref());
             match decision {
                 Ok(Decision::Use(used)) => {
                     prop_assert_eq!(used.anchors, text[0].clone().unwrap_or_default().into_bytes());

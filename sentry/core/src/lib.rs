@@ -17,6 +17,7 @@ pub mod dns;
 pub mod generate;
 pub mod images;
 pub mod issue;
+pub mod jwt;
 pub mod key;
 pub mod key_source;
 pub mod pem;

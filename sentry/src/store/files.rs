@@ -9,6 +9,7 @@ use std::{
 use sentry_core::{
     Parts,
     agreement::{Names, Stored},
+    jwt,
 };
 use zeroize::Zeroizing;
 
@@ -39,7 +40,18 @@ impl Files {
             anchors: read(&self.paths.anchors).await?,
             issuer_chain: read(&self.paths.issuer_chain).await?,
             issuer_key: read(&self.paths.issuer_key).await?.map(Zeroizing::new),
+            jwt_key: read(&self.paths.jwt_key).await?.map(Zeroizing::new),
+            key_set: read(&self.paths.key_set).await?,
         })
+    }
+
+    /// A key that somebody put there is not touched, not even to write it again.
+    pub(super) fn write_tokens(&self, parts: &jwt::Parts) -> Result<Written, StoreError> {
+        if !self.paths.jwt_key.exists() {
+            write(&self.paths.jwt_key, &parts.key)?;
+        }
+        write(&self.paths.key_set, &parts.key_set)?;
+        Ok(Written::Yes)
     }
 
     /// The anchors come last: whoever sees them finds the rest as well.

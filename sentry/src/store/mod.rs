@@ -3,9 +3,12 @@
 mod files;
 mod secret;
 
+use std::borrow::Cow;
+
 use sentry_core::{
     Parts,
-    agreement::{Decision, Incomplete, Stored},
+    agreement::{self, Decision, Incomplete, Stored, TokenDecision},
+    jwt,
 };
 
 pub use files::Files;
@@ -43,9 +46,28 @@ pub enum StoreError {
 #[derive(Debug)]
 pub enum Store {
     /// Files of this machine.
-    Files(Files),
+    Files(Box<Files>),
     /// A Secret, with a public copy of the trust anchors in a `ConfigMap`.
     Secret(Box<Secret>),
+}
+
+/// What a store holds, judged.
+#[derive(Debug)]
+pub struct Found {
+    /// About the bundle.
+    pub bundle: Decision,
+    /// About the parts of tokens.
+    pub tokens: TokenDecision,
+}
+
+/// What of a bundle and its tokens anybody may read.
+#[derive(Debug, Clone)]
+pub struct Public<'a> {
+    /// Trust anchors, PEM, to the byte as they were stored: the original takes any difference
+    /// for a reason to replace the bundle.
+    pub anchors: Cow<'a, str>,
+    /// Key set of tokens, JSON; `None` if there is none or it is nobody's business.
+    pub key_set: Option<&'a str>,
 }
 
 /// Whether a bundle was written.
@@ -60,16 +82,24 @@ pub enum Written {
 // === impl Store ===
 
 impl Store {
-    /// Reads the store and decides what to do about it; `kept` is the bundle in use.
+    /// Reads the store and decides what to do about it; `kept` is the bundle in use, and what
+    /// tokens are made from, if they are.
     ///
     /// # Errors
     /// If the store can't be read, or holds only a part of a bundle.
-    pub async fn decide(&self, kept: Option<&Parts>) -> Result<Decision, StoreError> {
-        let (stored, names): (Stored, _) = match self {
+    pub async fn decide(
+        &self,
+        kept: (Option<&Parts>, Option<&jwt::Parts>),
+        tokens: bool,
+    ) -> Result<Found, StoreError> {
+        let (mut stored, names): (Stored, _) = match self {
             Self::Files(files) => (files.read().await?, files.names()),
             Self::Secret(secret) => (secret.read().await?, secret.names()),
         };
-        Ok(sentry_core::agreement::decide(stored, names, kept)?)
+        Ok(Found {
+            tokens: agreement::decide_tokens(&mut stored, names, tokens, kept.1)?,
+            bundle: agreement::decide(&mut stored, names, kept.0)?,
+        })
     }
 
     /// Writes a bundle into a store that was found empty.
@@ -83,15 +113,25 @@ impl Store {
         }
     }
 
-    /// Brings the public copy of the trust anchors in line with a bundle that was checked.
-    /// Says whether it had to be repaired.
+    /// Writes the parts of tokens into a store that lacks all of them, or the key set.
+    ///
+    /// # Errors
+    /// If the store can't be written.
+    pub async fn write_tokens(&self, parts: &jwt::Parts) -> Result<Written, StoreError> {
+        match self {
+            Self::Files(files) => files.write_tokens(parts),
+            Self::Secret(secret) => secret.write_tokens(parts).await,
+        }
+    }
+
+    /// Brings the public copy in line with what was checked. Says whether it had to be repaired.
     ///
     /// # Errors
     /// If it can't be read or written.
-    pub async fn publish(&self, parts: &Parts) -> Result<bool, StoreError> {
+    pub async fn publish(&self, public: Public<'_>) -> Result<bool, StoreError> {
         match self {
             Self::Files(_) => Ok(false),
-            Self::Secret(secret) => secret.publish(parts).await,
+            Self::Secret(secret) => secret.publish(public).await,
         }
     }
 }

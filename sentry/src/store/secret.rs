@@ -12,10 +12,11 @@ use kube::{Api, Client, api::PostParams};
 use sentry_core::{
     Parts,
     agreement::{self, Names, Stored},
+    jwt,
 };
 use zeroize::Zeroizing;
 
-use super::{StoreError, Written};
+use super::{Public, StoreError, Written};
 
 /// Name of both objects.
 const NAME: &str = "dapr-trust-bundle";
@@ -67,6 +68,8 @@ impl Secret {
             anchors: take(&self.names.anchors),
             issuer_chain: take(&self.names.issuer_chain),
             issuer_key: take(&self.names.issuer_key).map(Zeroizing::new),
+            jwt_key: take(&self.names.jwt_key).map(Zeroizing::new),
+            key_set: take(&self.names.key_set),
         })
     }
 
@@ -96,9 +99,30 @@ impl Secret {
             self.names.issuer_key.clone(),
             ByteString(parts.issuer_key.to_vec()),
         );
+        self.replace(&secret).await
+    }
+
+    /// As above; a key that is there must be the one that the key set was made for.
+    pub(super) async fn write_tokens(&self, parts: &jwt::Parts) -> Result<Written, StoreError> {
+        let mut secret = self.get().await?;
+        let data = secret.data.get_or_insert_default();
+        let found = data.get(&self.names.jwt_key);
+        if found.is_some_and(|found| found.0 != *parts.key)
+            || data.contains_key(&self.names.key_set)
+        {
+            return Ok(Written::Conflict);
+        }
+        let key = ByteString(parts.key.to_vec());
+        data.insert(self.names.jwt_key.clone(), key);
+        let key_set = ByteString(parts.key_set.clone());
+        data.insert(self.names.key_set.clone(), key_set);
+        self.replace(&secret).await
+    }
+
+    async fn replace(&self, secret: &SecretObject) -> Result<Written, StoreError> {
         match self
             .secrets
-            .replace(NAME, &PostParams::default(), &secret)
+            .replace(NAME, &PostParams::default(), secret)
             .await
         {
             Ok(_) => Ok(Written::Yes),
@@ -107,18 +131,24 @@ impl Secret {
         }
     }
 
-    pub(super) async fn publish(&self, parts: &Parts) -> Result<bool, StoreError> {
-        let anchors = String::from_utf8_lossy(&parts.anchors).into_owned();
+    pub(super) async fn publish(&self, public: Public<'_>) -> Result<bool, StoreError> {
+        let anchors = Some((&self.names.anchors, &*public.anchors));
+        let key_set = public.key_set.map(|text| (&self.names.key_set, text));
         let mut attempts = 1..=ATTEMPTS;
         loop {
             let copy = self.config_maps.get(NAME).await;
             let mut copy = copy.map_err(|error| self.failed("get ConfigMap", error))?;
             let data: &mut BTreeMap<_, _> = copy.data.get_or_insert_default();
-            let found = data.get(&self.names.anchors).map(String::as_str);
-            if !agreement::copy_is_stale(found, anchors.as_bytes()) {
+            let mut stale = false;
+            for (name, truth) in anchors.into_iter().chain(key_set) {
+                if agreement::copy_is_stale(data.get(name).map(String::as_str), truth) {
+                    data.insert(name.clone(), truth.to_owned());
+                    stale = true;
+                }
+            }
+            if !stale {
                 return Ok(false);
             }
-            data.insert(self.names.anchors.clone(), anchors.clone());
             match self
                 .config_maps
                 .replace(NAME, &PostParams::default(), &copy)

@@ -17,14 +17,16 @@ use tempfile::TempDir;
 
 use crate::api::Api;
 
-const SECRET: &str = "/api/v1/namespaces/dapr-system/secrets/dapr-trust-bundle";
-const CONFIG_MAP: &str = "/api/v1/namespaces/dapr-system/configmaps/dapr-trust-bundle";
+pub(crate) const SECRET: &str = "/api/v1/namespaces/dapr-system/secrets/dapr-trust-bundle";
+pub(crate) const CONFIG_MAP: &str = "/api/v1/namespaces/dapr-system/configmaps/dapr-trust-bundle";
 
 pub(crate) fn owner() -> Owner {
     Owner {
         trust_domain: TrustDomain::new("cluster.local").unwrap(),
         namespace: "dapr-system".to_owned(),
         skew: GoDuration::from_secs(900),
+        tokens: None,
+        key_id: None,
     }
 }
 
@@ -33,6 +35,8 @@ fn names() -> Names {
         anchors: "ca.crt".to_owned(),
         issuer_chain: "issuer.crt".to_owned(),
         issuer_key: "issuer.key".to_owned(),
+        jwt_key: "jwt.key".to_owned(),
+        key_set: "jwks.json".to_owned(),
     }
 }
 
@@ -62,11 +66,11 @@ fn config_map(anchors: &str) -> Value {
     json!({"metadata": {"name": "dapr-trust-bundle", "labels": {"app": "x"}}, "data": {"ca.crt": anchors, "other": "kept"}})
 }
 
-fn empty() -> Value {
+pub(crate) fn empty() -> Value {
     json!({"metadata": {"name": "dapr-trust-bundle"}})
 }
 
-fn api(secret: Value, config_map: Value) -> Api {
+pub(crate) fn api(secret: Value, config_map: Value) -> Api {
     let api = Api::default();
     api.put(SECRET, secret);
     api.put(CONFIG_MAP, config_map);
@@ -74,8 +78,12 @@ fn api(secret: Value, config_map: Value) -> Api {
 }
 
 async fn open(api: &Api) -> Result<Authority, AuthorityError> {
+    open_as(api, owner()).await
+}
+
+pub(crate) async fn open_as(api: &Api, owner: Owner) -> Result<Authority, AuthorityError> {
     let secret = Secret::new(api.client(), "dapr-system", names());
-    Authority::open(Store::Secret(Box::new(secret)), owner(), Metrics::default()).await
+    Authority::open(Store::Secret(Box::new(secret)), owner, Metrics::default()).await
 }
 
 pub(crate) fn files(folder: &TempDir) -> Store {
@@ -84,8 +92,10 @@ pub(crate) fn files(folder: &TempDir) -> Store {
         anchors: path("ca.crt"),
         issuer_chain: path("issuer.crt"),
         issuer_key: path("issuer.key"),
+        jwt_key: path("jwt.key"),
+        key_set: path("jwks.json"),
     };
-    Store::Files(Files::new(paths, names()))
+    Store::Files(Box::new(Files::new(paths, names())))
 }
 
 fn anchors(object: &Value) -> String {

@@ -12,3 +12,4 @@ mod jwks;
 mod kubernetes;
 mod server;
 mod tls;
+mod tokens;

@@ -6,7 +6,12 @@ use config::GoDuration;
 use identity_core::TrustDomain;
 use proto::sentry::v1::{SignCertificateRequest, SignCertificateResponse, ca_server::Ca as _};
 use rcgen::{CertificateParams, KeyPair};
-use sentry::{authority::Authority, metrics::Metrics, server::Signer, validators::Validators};
+use sentry::{
+    authority::{Authority, Owner},
+    metrics::Metrics,
+    server::Signer,
+    validators::Validators,
+};
 use sentry_core::{Terms, pem, settings::Method};
 use tempfile::TempDir;
 use tonic::{Code, Request, Status};
@@ -14,7 +19,11 @@ use tonic::{Code, Request, Status};
 use crate::authority::{files, owner};
 
 pub(crate) async fn signer(folder: &TempDir, default: Option<Method>) -> Signer {
-    let authority = Authority::open(files(folder), owner(), Metrics::default())
+    signer_of(folder, default, owner()).await
+}
+
+pub(crate) async fn signer_of(folder: &TempDir, default: Option<Method>, owner: Owner) -> Signer {
+    let authority = Authority::open(files(folder), owner, Metrics::default())
         .await
         .unwrap();
     Signer {
@@ -35,7 +44,7 @@ pub(crate) async fn signer(folder: &TempDir, default: Option<Method>) -> Signer 
     }
 }
 
-fn request() -> SignCertificateRequest {
+pub(crate) fn request() -> SignCertificateRequest {
     let key = KeyPair::generate_for(&rcgen::PKCS_RSA_SHA256).unwrap();
     let csr = CertificateParams::default()
         .serialize_request(&key)

@@ -6,5 +6,6 @@ mod bundle;
 mod common;
 mod issue;
 mod jwks;
+mod jwt;
 mod kubernetes;
 mod request;
