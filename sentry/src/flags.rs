@@ -8,9 +8,12 @@ use identity_core::{SpiffeIdError, TrustDomain};
 use sentry_core::{
     agreement::Names,
     jwt::{self, UnknownAlgorithm},
+    oidc::{Oidc, Prefix, PrefixError},
     settings::Mode,
     trust_domain,
 };
+
+use crate::oidc::CertificateFiles;
 
 /// Sentry: the SPIFFE certificate authority of the control plane
 #[derive(Parser, Clone, Debug)]
@@ -139,6 +142,9 @@ pub enum FlagError {
     /// `--jwt-issuer` without `--jwt-enabled`.
     #[error("--jwt-issuer needs --jwt-enabled")]
     JwtIssuer,
+    /// `--oidc-path-prefix`.
+    #[error("--oidc-path-prefix")]
+    Prefix(#[from] PrefixError),
     /// A credential file's name without a last part.
     #[error("{0} names no file")]
     NoFile(&'static str),
@@ -222,6 +228,25 @@ impl Flags {
         }))
     }
 
+    /// What the OIDC server says, if there is one: without tokens nobody needs it.
+    ///
+    /// # Errors
+    /// If the algorithm of tokens is unknown, or no path can begin with the prefix.
+    pub fn oidc(&self) -> Result<Option<Oidc>, FlagError> {
+        let flags = &self.oidc;
+        if !(flags.oidc_enabled && self.jwt.jwt_enabled) {
+            return Ok(None);
+        }
+        Ok(Some(Oidc {
+            issuer: self.jwt.jwt_issuer.clone(),
+            key_set_uri: flags.oidc_jwks_uri.clone(),
+            prefix: Prefix::new(flags.oidc_path_prefix.as_deref().unwrap_or_default())?,
+            allowed_hosts: flags.oidc_allowed_hosts.clone(),
+            algorithm: self.jwt.jwt_signing_algorithm.parse()?,
+            tls: flags.certificate().is_some(),
+        }))
+    }
+
     /// Where the parts of the bundle are; absolute names stand for themselves.
     pub fn paths(&self) -> Paths {
         let path = |name: &Path| self.issuer_credentials.join(name);
@@ -241,6 +266,18 @@ impl Flags {
             jwt_key: absolute(&self.jwt.jwt_key_filename, "jwt.key"),
             key_set: absolute(&self.jwt.jwks_filename, "jwks.json"),
         }
+    }
+}
+
+// === impl OidcFlags ===
+
+impl OidcFlags {
+    /// The certificate, if both of its files are named; it counts even where TLS is said to be
+    /// off, as in the original.
+    pub fn certificate(&self) -> Option<CertificateFiles> {
+        let chain = self.oidc_server_tls_cert_file.clone()?;
+        let key = self.oidc_server_tls_key_file.clone()?;
+        Some(CertificateFiles { chain, key })
     }
 }
 
@@ -341,6 +378,31 @@ mod tests {
         let unknown = flags(&["-jwt-enabled", "-jwt-signing-algorithm=HS256"]);
         let error = unknown.tokens(GoDuration::default()).unwrap_err();
         assert!(matches!(error, FlagError::Algorithm(_)));
+    }
+
+    #[test]
+    fn serves_oidc_only_with_tokens() {
+        let tls = [
+            "-oidc-enabled",
+            "-oidc-server-tls-cert-file=c",
+            "-oidc-server-tls-key-file=k",
+        ];
+        assert!(flags(&tls).oidc().unwrap().is_none());
+        let args = [
+            &tls[..],
+            &["-jwt-enabled", "-oidc-server-tls-enabled=false"],
+        ]
+        .concat();
+        assert!(flags(&args).oidc().unwrap().unwrap().tls);
+        let plain = [
+            "-oidc-enabled",
+            "-jwt-enabled",
+            "-oidc-server-tls-enabled=false",
+        ];
+        flags(&plain).check().unwrap();
+        assert!(!flags(&plain).oidc().unwrap().unwrap().tls);
+        let prefix = [&plain[..], &["-oidc-path-prefix=auth"]].concat();
+        assert!(matches!(flags(&prefix).oidc(), Err(FlagError::Prefix(_))));
     }
 
     #[test]

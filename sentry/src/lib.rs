@@ -9,6 +9,7 @@
 //!                                   \-> jwks (key set of a file, a server, the Configuration)
 //! ```
 //!
+//!  OIDC discovery, key set --> oidc --> authority (what makes tokens)
 //!
 //! What is decided is decided in `sentry-core`; this crate looks facts up and carries answers.
 
@@ -18,6 +19,7 @@ pub mod flags;
 pub mod jwks;
 pub mod kubernetes;
 pub mod metrics;
+pub mod oidc;
 pub mod own;
 pub mod random;
 pub mod server;

@@ -21,6 +21,7 @@ use crate::{
     jwks::{Jwks, JwksError},
     kubernetes::{Kubernetes, Pods},
     metrics::Metrics,
+    oidc,
     own::{Keeper, OwnError},
     server::Signer,
     store::{Files, Secret, Store},
@@ -96,6 +97,7 @@ pub async fn start(flags: Flags, process: Process) -> Result<(), StartError> {
     let authority = Arc::new(context.authority().await?);
     let identity = context.keep(Arc::clone(&authority)).await?;
     let validators = context.validators().await?;
+    context.serve_oidc(&authority)?;
     context.serve(authority, validators, &identity).await
 }
 
@@ -215,6 +217,28 @@ impl Context {
                 Ok(())
             });
         Ok(Kubernetes::new(client, pods, self.own.clone(), &self.id()?))
+    }
+
+    /// Publishes what tokens are verified with, if that is wanted.
+    fn serve_oidc(&self, authority: &Arc<Authority>) -> Result<(), StartError> {
+        let Some(oidc) = self.flags.oidc()? else {
+            return Ok(());
+        };
+        let flags = &self.flags.oidc;
+        let server = oidc::Server {
+            oidc,
+            authority: Arc::clone(authority),
+            addresses: config::listen::addresses(
+                &flags.oidc_server_listen_address,
+                flags.oidc_server_listen_port,
+            )?,
+            certificate: flags.certificate(),
+        };
+        let target = self.process.health().target("oidc-server");
+        let stopping = self.process.stopping();
+        self.process
+            .spawn("oidc-server", server.run(target, stopping));
+        Ok(())
     }
 
     async fn serve(

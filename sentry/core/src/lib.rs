@@ -20,6 +20,7 @@ pub mod issue;
 pub mod jwt;
 pub mod key;
 pub mod key_source;
+pub mod oidc;
 pub mod pem;
 pub mod request;
 pub mod settings;

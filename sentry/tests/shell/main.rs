@@ -10,6 +10,7 @@ mod api;
 mod authority;
 mod jwks;
 mod kubernetes;
+mod oidc;
 mod server;
 mod tls;
 mod tokens;
