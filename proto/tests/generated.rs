@@ -4,7 +4,12 @@
 
 use std::{collections::BTreeMap, fs, path::Path};
 
-const SOURCES: [&str; 4] = ["sentry.proto", "operator.proto", "placement.proto", "runtime.proto"];
+const SOURCES: [&str; 4] = [
+    "sentry.proto",
+    "operator.proto",
+    "placement.proto",
+    "runtime.proto",
+];
 
 fn generate() -> BTreeMap<String, String> {
     let out = tempfile::tempdir().unwrap();
@@ -20,7 +25,9 @@ fn generate() -> BTreeMap<String, String> {
 }
 
 fn files(folder: &Path) -> BTreeMap<String, String> {
-    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let entries = fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path());
     entries
         .map(|path| {
             let name = path.file_name().unwrap().to_string_lossy().into_owned();
@@ -38,5 +45,9 @@ fn committed_code_is_fresh() {
             fs::write(folder.join(name), text).unwrap();
         }
     }
-    assert_eq!(files(folder), fresh, "run: UPDATE_GENERATED=1 cargo test --release -p proto");
+    assert_eq!(
+        files(folder),
+        fresh,
+        "run: UPDATE_GENERATED=1 cargo test --release -p proto"
+    );
 }

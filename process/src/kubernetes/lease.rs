@@ -124,5 +124,9 @@ async fn campaign(
 
 /// Apart, so that nothing that can't move between threads lives across a wait.
 fn report(name: &str, error: &(dyn std::error::Error + 'static)) {
-    tracing::warn!(error, name, "the Lease could not be read or renewed; retrying");
+    tracing::warn!(
+        error,
+        name,
+        "the Lease could not be read or renewed; retrying"
+    );
 }
