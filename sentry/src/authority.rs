@@ -181,10 +181,13 @@ async fn obtain(
             bundle,
             tokens,
         };
-        if store.publish(current.public()).await? && !is_new && !are_new {
+        let repaired = store.publish(current.public()).await?;
+        if !repaired.is_empty() && !is_new && !are_new {
             tracing::warn!(
+                keys = repaired.join(","),
                 "the public copy of the trust bundle differed from the Secret; repaired it"
             );
+            store.report(&repaired).await;
         }
         return Ok(current);
     }

@@ -124,14 +124,23 @@ impl Store {
         }
     }
 
-    /// Brings the public copy in line with what was checked. Says whether it had to be repaired.
+    /// Brings the public copy in line with what was checked, and names what differed.
     ///
     /// # Errors
     /// If it can't be read or written.
-    pub async fn publish(&self, public: Public<'_>) -> Result<bool, StoreError> {
+    pub async fn publish(&self, public: Public<'_>) -> Result<Vec<String>, StoreError> {
         match self {
-            Self::Files(_) => Ok(false),
+            Self::Files(_) => Ok(Vec::new()),
             Self::Secret(secret) => secret.publish(public).await,
+        }
+    }
+
+    /// Tells those who look at the public copy that it was repaired. Failing at that is no
+    /// reason to stop signing.
+    pub async fn report(&self, repaired: &[String]) {
+        match self {
+            Self::Files(_) => {}
+            Self::Secret(secret) => secret.report(repaired).await,
         }
     }
 }

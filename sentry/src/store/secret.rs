@@ -8,7 +8,11 @@ use k8s_openapi::{
     ByteString,
     api::core::v1::{ConfigMap, Secret as SecretObject},
 };
-use kube::{Api, Client, api::PostParams};
+use kube::{
+    Api, Client, Resource as _,
+    api::PostParams,
+    runtime::events::{Event, EventType, Recorder},
+};
 use sentry_core::{
     Parts,
     agreement::{self, Names, Stored},
@@ -31,6 +35,7 @@ const ATTEMPTS: usize = 5;
 pub struct Secret {
     secrets: Api<SecretObject>,
     config_maps: Api<ConfigMap>,
+    events: Recorder,
     namespace: String,
     names: Names,
 }
@@ -51,7 +56,8 @@ impl Secret {
     pub fn new(client: Client, namespace: &str, names: Names) -> Self {
         Self {
             secrets: Api::namespaced(client.clone(), namespace),
-            config_maps: Api::namespaced(client, namespace),
+            config_maps: Api::namespaced(client.clone(), namespace),
+            events: Recorder::new(client, "dapr-sentry".into()),
             namespace: namespace.to_owned(),
             names,
         }
@@ -131,7 +137,7 @@ impl Secret {
         }
     }
 
-    pub(super) async fn publish(&self, public: Public<'_>) -> Result<bool, StoreError> {
+    pub(super) async fn publish(&self, public: Public<'_>) -> Result<Vec<String>, StoreError> {
         let anchors = Some((&self.names.anchors, &*public.anchors));
         let key_set = public.key_set.map(|text| (&self.names.key_set, text));
         let mut attempts = 1..=ATTEMPTS;
@@ -139,26 +145,50 @@ impl Secret {
             let copy = self.config_maps.get(NAME).await;
             let mut copy = copy.map_err(|error| self.failed("get ConfigMap", error))?;
             let data: &mut BTreeMap<_, _> = copy.data.get_or_insert_default();
-            let mut stale = false;
+            let mut stale = Vec::new();
             for (name, truth) in anchors.into_iter().chain(key_set) {
                 if agreement::copy_is_stale(data.get(name).map(String::as_str), truth) {
                     data.insert(name.clone(), truth.to_owned());
-                    stale = true;
+                    stale.push(name.clone());
                 }
             }
-            if !stale {
-                return Ok(false);
+            if stale.is_empty() {
+                return Ok(stale);
             }
             match self
                 .config_maps
                 .replace(NAME, &PostParams::default(), &copy)
                 .await
             {
-                Ok(_) => return Ok(true),
+                Ok(_) => return Ok(stale),
                 Err(error) if is_conflict(&error) && attempts.next().is_some() => {}
                 Err(error) => return Err(self.failed("update ConfigMap", error)),
             }
         }
+    }
+
+    pub(super) async fn report(&self, repaired: &[String]) {
+        if let Err(error) = self.tell(repaired).await {
+            let error: &(dyn std::error::Error + 'static) = &error;
+            tracing::warn!(error, "the repair could not be told in an Event");
+        }
+    }
+
+    /// The Event names the object by its UID too, by which tools look for it.
+    async fn tell(&self, repaired: &[String]) -> Result<(), kube::Error> {
+        let mut copy = self.config_maps.get(NAME).await?.object_ref(&());
+        copy.namespace = Some(self.namespace.clone());
+        let event = Event {
+            type_: EventType::Warning,
+            reason: "TrustBundleRepaired".to_owned(),
+            note: Some(format!(
+                "{} differed from Secret {NAME} and was written again; the Secret decides",
+                repaired.join(" and ")
+            )),
+            action: "Repair".to_owned(),
+            secondary: None,
+        };
+        self.events.publish(&event, &copy).await
     }
 
     async fn get(&self) -> Result<SecretObject, StoreError> {

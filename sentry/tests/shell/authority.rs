@@ -114,6 +114,7 @@ async fn fills_an_empty_secret_and_its_copy() {
         authority.bundle().anchors_pem()
     );
     assert!(api.get(CONFIG_MAP)["data"].get("issuer.key").is_none());
+    assert!(api.posted().is_empty(), "to fill it is no repair");
 }
 
 #[tokio::test]
@@ -123,6 +124,11 @@ async fn repairs_the_copy_and_leaves_the_secret_alone() {
         let api = api(secret(&parts), copy);
         let authority = open(&api).await.unwrap();
         assert_eq!(api.writes(), [CONFIG_MAP]);
+        let event = &api.posted()[0];
+        assert_eq!(event["reason"], "TrustBundleRepaired");
+        assert_eq!(event["metadata"]["namespace"], "dapr-system");
+        let note = event["note"].as_str().unwrap();
+        assert!(note.contains("ca.crt differed"), "{note}");
         assert_eq!(
             api.get(CONFIG_MAP)["data"]["ca.crt"],
             authority.bundle().anchors_pem()

@@ -20,3 +20,10 @@
   resourceNames: [dapr-trust-bundle]
   verbs: [get, list, watch, update, patch]
 {{- end }}
+
+{{- /* What it tells those who look at the bundle's objects. */}}
+{{- define "rbac.sentryEventRules" -}}
+- apiGroups: [events.k8s.io]
+  resources: [events]
+  verbs: [create, patch]
+{{- end }}
