@@ -2,8 +2,10 @@
 
 use std::path::PathBuf;
 
-use clap::{ArgAction, Parser};
+use clap::{ArgAction, Parser, Subcommand};
 use config::args::boolean;
+
+use crate::preview::Preview;
 
 /// The mutating webhook that gives annotated pods their Dapr sidecar.
 #[derive(Clone, Debug, Parser)]
@@ -22,7 +24,17 @@ pub struct Flags {
     /// Kubeconfig to use instead of the pod's service account
     #[arg(long)]
     pub kubeconfig: Option<PathBuf>,
+    /// Something else than to serve
+    #[command(subcommand)]
+    pub command: Option<Command>,
     /// Logs, health and metrics.
     #[command(flatten)]
     pub process: process::Flags,
+}
+
+/// What the program does instead of serving.
+#[derive(Clone, Debug, Subcommand)]
+pub enum Command {
+    /// Shows what would become of a manifest.
+    Preview(Preview),
 }

@@ -1,11 +1,12 @@
 //! The few calls to the Kubernetes API, read as permissively as what they answer.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use futures::Stream;
 use http::{Method, Request, header::CONTENT_TYPE};
 use injector_core::{Account, Component};
+use k8s_openapi::api::apps::v1::Deployment;
 use kube::{Api, Client, api::ListParams, runtime::events::Recorder};
 use process::kubernetes::{self, Event};
 use serde::{Deserialize, de::DeserializeOwned};
@@ -133,6 +134,18 @@ impl Kubernetes {
         kubernetes::watch(Api::all(self.0.clone()), ListParams::default())
     }
 
+    /// The settings of the injector that serves the cluster: its environment, and its flags that
+    /// have a value in the same argument.
+    ///
+    /// # Errors
+    /// The call fails, or takes too long.
+    pub async fn injector(&self) -> Result<BTreeMap<String, String>, CallError> {
+        let path = format!("/apis/apps/v1/deployments?labelSelector=app%3D{WEBHOOK}");
+        let list: List<Deployment> = self.get("reading the injector's settings", &path).await?;
+        let found = list.items.unwrap_or_default().into_iter().next();
+        Ok(found.map(settings).unwrap_or_default())
+    }
+
     /// The Components of a namespace.
     ///
     /// # Errors
@@ -216,6 +229,20 @@ impl Kubernetes {
         let answer = answer.map_err(|_| failed(CallCause::Timeout))?;
         answer.map_err(|error| failed(CallCause::Api(Box::new(error))))
     }
+}
+
+fn settings(deployment: Deployment) -> BTreeMap<String, String> {
+    let namespace = deployment.metadata.namespace.unwrap_or_default();
+    let pod = deployment.spec.and_then(|spec| spec.template.spec);
+    let own = pod.and_then(|pod| pod.containers.into_iter().find(|one| one.name == WEBHOOK));
+    let own = own.unwrap_or_default();
+    let plain = own.env.into_iter().flatten();
+    let plain = plain.filter_map(|variable| Some((variable.name, variable.value?)));
+    let flags = own.args.unwrap_or_default();
+    let flags = flags.iter().filter_map(|flag| flag.split_once('='));
+    let flags = flags.map(|(flag, value)| (flag.to_owned(), value.to_owned()));
+    let namespace = ("NAMESPACE".to_owned(), namespace);
+    plain.chain(flags).chain([namespace]).collect()
 }
 
 // === impl CallError ===

@@ -20,11 +20,12 @@ pub mod kubernetes;
 mod metrics;
 pub mod mtls;
 pub mod namespaces;
+pub mod preview;
 mod settings;
 mod start;
 pub mod webhook;
 
-pub use flags::Flags;
+pub use flags::{Command, Flags};
 pub use kubernetes::Kubernetes;
 pub use metrics::Metrics;
 pub use settings::{Settings, SettingsError};

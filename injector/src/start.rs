@@ -19,7 +19,7 @@ use crate::{
 /// This service's name in its SPIFFE ID.
 const APP_ID: &str = "dapr-injector";
 /// How long a start waits for the namespaces: the rights of an older chart don't reach them.
-const PATIENCE: Duration = Duration::from_secs(2);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(2);
 const RESOLV_CONF: &str = "/etc/resolv.conf";
 /// One of these in our own container means that tokens are mounted in this cluster.
 const TOKENS: [&str; 2] = [

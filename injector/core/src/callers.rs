@@ -22,7 +22,7 @@ const CONTROLLERS: [&str; 10] = [
 const ADMINISTRATORS: &str = "system:masters";
 
 /// The set of callers whose annotated pods get a sidecar.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Callers {
     patterns: Vec<Pattern>,
     wanted: Vec<String>,

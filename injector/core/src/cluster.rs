@@ -114,6 +114,14 @@ impl Cluster {
         format!("{service}.{}.svc.{}:{port}", self.namespace, self.domain)
     }
 
+    /// Where sidecars find placement, if that places actors.
+    pub(crate) fn placement(&self) -> Option<&str> {
+        match self.actors.as_ref()? {
+            Actors::Placement(address) => Some(address),
+            Actors::Service(_) => None,
+        }
+    }
+
     pub(crate) fn api_address(&self) -> String {
         self.address(API, TLS_PORT)
     }

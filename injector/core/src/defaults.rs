@@ -35,6 +35,17 @@ pub enum Source {
     BuiltIn,
 }
 
+/// One setting of a sidecar, as it takes effect.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Setting {
+    /// The annotation that decides it.
+    pub annotation: String,
+    /// Its value; none if nothing is set.
+    pub value: Option<String>,
+    /// Where that comes from.
+    pub source: Source,
+}
+
 /// The places where an annotation is looked for.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Layers<'a> {

@@ -28,6 +28,7 @@ mod sidecar;
 mod triage;
 mod volumes;
 mod warning;
+pub mod workload;
 
 #[cfg(test)]
 mod testing;
@@ -35,7 +36,7 @@ mod testing;
 pub use callers::{Account, Callers, PatternError};
 pub use cluster::{Actors, Cluster, Facts, Native, PullPolicy, SecurityDefaults};
 pub use components::Component;
-pub use defaults::{Defaults, Source};
+pub use defaults::{Defaults, Setting, Source};
 pub use glob::{Glob, GlobError};
 pub use notice::Notice;
 pub use patch::Injection;

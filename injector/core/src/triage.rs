@@ -3,7 +3,7 @@
 use config::truthy;
 
 use crate::{
-    Callers, Cluster, Defaults, Request, UserInfo, Warning,
+    Callers, Cluster, Defaults, Request, Setting, UserInfo, Warning,
     defaults::Layers,
     options::Options,
     pod::{Head, Metadata, Pod},
@@ -223,6 +223,16 @@ impl Candidate {
             options,
             warnings,
         })
+    }
+
+    /// All settings of the sidecar, and where each comes from. `namespace` as in [`triage`].
+    pub fn settings(&self, cluster: &Cluster, namespace: &Defaults) -> Vec<Setting> {
+        let layers = Layers {
+            pod: &self.pod.metadata,
+            namespace,
+            cluster: &cluster.defaults,
+        };
+        Options::settings(layers, cluster)
     }
 
     /// Whether the Components of the pod's namespace are needed to inject it.

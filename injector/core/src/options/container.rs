@@ -7,7 +7,7 @@ use k8s_openapi::{
 };
 
 use super::{Env, Reader};
-use crate::{Cluster, Quantity};
+use crate::{Cluster, Quantity, Source};
 
 #[derive(Clone, Debug)]
 pub(crate) struct Container {
@@ -57,7 +57,7 @@ pub(crate) struct Components {
 impl Container {
     pub(super) fn read(reader: &mut Reader<'_>, cluster: &Cluster, native: bool) -> Self {
         Self {
-            image: reader.text("dapr.io/sidecar-image", &cluster.image),
+            image: reader.text_or("dapr.io/sidecar-image", &cluster.image, Source::Cluster),
             env: Env::read(reader),
             api_token_secret: reader.text("dapr.io/api-token-secret", ""),
             app_token_secret: reader.text("dapr.io/app-token-secret", ""),
@@ -67,9 +67,19 @@ impl Container {
             seccomp_profile: reader.text("dapr.io/sidecar-seccomp-profile-type", ""),
             mounts: mounts(reader),
             socket_path: reader.text("dapr.io/unix-domain-socket-path", ""),
-            native: reader.flag("dapr.io/enable-native-sidecar", native),
+            native: self::native(reader, native),
         }
     }
+}
+
+/// Whether daprd is a restartable init container; where no annotation says, the cluster does.
+fn native(reader: &mut Reader<'_>, default: bool) -> bool {
+    const KEY: &str = "dapr.io/enable-native-sidecar";
+    let annotated = reader.optional_flag(KEY);
+    if annotated.is_none() {
+        reader.note(KEY, Some(default), Source::Cluster);
+    }
+    annotated.unwrap_or(default)
 }
 
 fn liveness(reader: &mut Reader<'_>) -> Probe {
@@ -187,9 +197,10 @@ impl Components {
                 .filter(|name| !name.is_empty())
                 .map(str::to_owned)
                 .collect(),
-            folder: reader.text(
+            folder: reader.text_or(
                 "dapr.io/pluggable-components-sockets-folder",
                 &cluster.sockets_folder,
+                Source::Cluster,
             ),
         }
     }

@@ -16,7 +16,7 @@ pub(crate) use self::{
     env::{Env, from_secret, plain},
     runtime::{CONFIGURATION, Limits, Listen, Log, Services, Shutdown},
 };
-use crate::{Cluster, Native, Warning, defaults::Layers};
+use crate::{Cluster, Native, Setting, Warning, defaults::Layers};
 
 /// All options of one pod, with the defaults filled in.
 #[derive(Clone, Debug)]
@@ -36,22 +36,35 @@ pub(crate) struct Options {
 impl Options {
     pub(crate) fn read(layers: Layers<'_>, cluster: &Cluster) -> (Self, Vec<Warning>) {
         let mut reader = Reader::new(layers);
+        let options = Self::read_with(&mut reader, layers, cluster);
+        (options, reader.into_warnings())
+    }
+
+    /// All settings, and where each comes from.
+    pub(crate) fn settings(layers: Layers<'_>, cluster: &Cluster) -> Vec<Setting> {
+        let mut reader = Reader::recording(layers);
+        Self::read_with(&mut reader, layers, cluster);
+        let mut settings = reader.into_settings();
+        settings.sort_by(|one, other| one.annotation.cmp(&other.annotation));
+        settings
+    }
+
+    fn read_with(reader: &mut Reader<'_>, layers: Layers<'_>, cluster: &Cluster) -> Self {
         let native = match cluster.native {
             Native::All => true,
             Native::OfJobs => layers.pod.is_of_job(),
             Native::None => false,
         };
-        let options = Self {
-            app: App::read(&mut reader),
-            listen: Listen::read(&mut reader),
-            log: Log::read(&mut reader),
-            services: Services::read(&mut reader),
-            limits: Limits::read(&mut reader),
-            shutdown: Shutdown::read(&mut reader),
-            container: Container::read(&mut reader, cluster, native),
-            components: Components::read(&mut reader, cluster),
-        };
-        (options, reader.into_warnings())
+        Self {
+            app: App::read(reader),
+            listen: Listen::read(reader),
+            log: Log::read(reader),
+            services: Services::read(reader, cluster),
+            limits: Limits::read(reader),
+            shutdown: Shutdown::read(reader),
+            container: Container::read(reader, cluster, native),
+            components: Components::read(reader, cluster),
+        }
     }
 }
 

@@ -4,12 +4,14 @@ use std::ops::RangeInclusive;
 
 use config::{GoDuration, truthy};
 
-use crate::{Quantity, Source, Warning, defaults::Layers, triage::is_known_false};
+use crate::{Quantity, Setting, Source, Warning, defaults::Layers, triage::is_known_false};
 
 /// Reads typed values from annotations and keeps a warning for each value it can't use.
 pub(super) struct Reader<'a> {
     layers: Layers<'a>,
     warnings: Vec<Warning>,
+    /// What was read, for those who ask; a review doesn't.
+    record: Option<Vec<Setting>>,
 }
 
 /// Port numbers; 0 means "none" or "any".
@@ -22,7 +24,20 @@ impl<'a> Reader<'a> {
         Self {
             layers,
             warnings: Vec::new(),
+            record: None,
         }
+    }
+
+    /// A reader that also keeps what it read.
+    pub(super) fn recording(layers: Layers<'a>) -> Self {
+        Self {
+            record: Some(Vec::new()),
+            ..Self::new(layers)
+        }
+    }
+
+    pub(super) fn into_settings(self) -> Vec<Setting> {
+        self.record.unwrap_or_default()
     }
 
     pub(super) fn into_warnings(self) -> Vec<Warning> {
@@ -40,13 +55,37 @@ impl<'a> Reader<'a> {
             .push(Warning::annotation(&key, value, problem, remedy));
     }
 
-    pub(super) fn raw(&self, key: &str) -> Option<&'a str> {
-        self.layers.find(key).map(|(value, _)| value)
+    pub(super) fn raw(&mut self, key: &str) -> Option<&'a str> {
+        let found = self.layers.find(key);
+        let (value, source) = found.unzip();
+        self.note(key, value, source.unwrap_or(Source::BuiltIn));
+        value
+    }
+
+    /// Records that `value` takes effect for `key`, whatever was recorded before.
+    pub(super) fn note(&mut self, key: &str, value: Option<impl ToString>, source: Source) {
+        let Some(record) = &mut self.record else {
+            return;
+        };
+        record.retain(|setting| setting.annotation != key);
+        record.push(Setting {
+            annotation: key.to_owned(),
+            value: value.map(|value| value.to_string()),
+            source,
+        });
+    }
+
+    fn built_in<T: ToString>(&mut self, key: &str, default: T) -> T {
+        self.note(key, Some(&default.to_string()), Source::BuiltIn);
+        default
     }
 
     /// A boolean; every spelling that is not known counts as false.
     pub(super) fn flag(&mut self, key: &str, default: bool) -> bool {
-        self.optional_flag(key).unwrap_or(default)
+        match self.optional_flag(key) {
+            Some(value) => value,
+            None => self.built_in(key, default),
+        }
     }
 
     pub(super) fn optional_flag(&mut self, key: &str) -> Option<bool> {
@@ -63,8 +102,11 @@ impl<'a> Reader<'a> {
     }
 
     /// A whole number; what is none leaves the default.
-    pub(super) fn integer(&mut self, key: &str, default: i32) -> i32 {
-        self.optional_integer(key).unwrap_or(default)
+    pub(super) fn integer<N: TryFrom<i64> + ToString>(&mut self, key: &str, default: N) -> N {
+        match self.optional_integer(key) {
+            Some(value) => value,
+            None => self.built_in(key, default),
+        }
     }
 
     pub(super) fn optional_integer<N: TryFrom<i64>>(&mut self, key: &str) -> Option<N> {
@@ -81,6 +123,7 @@ impl<'a> Reader<'a> {
                 "is not a whole number in range and was ignored",
                 remedy,
             );
+            self.note(key, None::<&str>, Source::BuiltIn);
         }
         number
     }
@@ -100,16 +143,25 @@ impl<'a> Reader<'a> {
     }
 
     /// A text; an empty value replaces the default too.
-    pub(super) fn text(&self, key: &str, default: &str) -> String {
-        self.raw(key).unwrap_or(default).to_owned()
+    pub(super) fn text(&mut self, key: &str, default: &str) -> String {
+        self.text_or(key, default, Source::BuiltIn)
     }
 
-    pub(super) fn optional_text(&self, key: &str) -> Option<String> {
+    /// A text whose default comes from `source`.
+    pub(super) fn text_or(&mut self, key: &str, default: &str, source: Source) -> String {
+        let value = self.raw(key);
+        if value.is_none() {
+            self.note(key, Some(default), source);
+        }
+        value.unwrap_or(default).to_owned()
+    }
+
+    pub(super) fn optional_text(&mut self, key: &str) -> Option<String> {
         self.raw(key).map(str::to_owned)
     }
 
     /// An address without the quotes and spaces that are often left around it.
-    pub(super) fn optional_address(&self, key: &str) -> Option<String> {
+    pub(super) fn optional_address(&mut self, key: &str) -> Option<String> {
         self.raw(key)
             .map(|value| value.trim_matches(['"', '\'']).trim().to_owned())
     }
@@ -134,7 +186,7 @@ impl<'a> Reader<'a> {
 
     /// A text of which daprd knows only some, in any case; handed on as it is.
     pub(super) fn choice(&mut self, key: &str, default: &str, known: &[&str]) -> String {
-        let value = self.raw(key).unwrap_or(default);
+        let value = self.text(key, default);
         if !known.contains(&value.to_ascii_lowercase().as_str()) {
             let named: Vec<_> = known
                 .iter()
@@ -142,9 +194,9 @@ impl<'a> Reader<'a> {
                 .filter(|known| !known.is_empty())
                 .collect();
             let remedy = format!("write one of {}", named.join(", "));
-            self.refused(key, value, "a value daprd knows", &remedy);
+            self.refused(key, &value, "a value daprd knows", &remedy);
         }
-        value.to_owned()
+        value
     }
 
     fn refused(&mut self, key: &str, value: &str, what: &str, remedy: &str) {

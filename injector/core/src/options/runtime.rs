@@ -1,6 +1,7 @@
 //! What daprd is told about itself and about the control plane.
 
 use super::Reader;
+use crate::{Cluster, Source};
 
 /// Sentry and the operator read this one from the pod, too.
 pub(crate) const CONFIGURATION: &str = "dapr.io/config";
@@ -89,16 +90,33 @@ impl Log {
 // === impl Services ===
 
 impl Services {
-    pub(super) fn read(reader: &mut Reader<'_>) -> Self {
+    pub(super) fn read(reader: &mut Reader<'_>, cluster: &Cluster) -> Self {
         Self {
             configuration: reader.text(CONFIGURATION, ""),
-            placement: reader.optional_address("dapr.io/placement-host-address"),
+            placement: address(
+                reader,
+                "dapr.io/placement-host-address",
+                cluster.placement(),
+            ),
             disseminate_timeout: reader.optional_duration("dapr.io/actors-disseminate-timeout"),
-            scheduler: reader.optional_address("dapr.io/scheduler-host-address"),
+            scheduler: address(
+                reader,
+                "dapr.io/scheduler-host-address",
+                cluster.scheduler_address().as_deref(),
+            ),
             jwt_audiences: reader.text("dapr.io/sentry-request-jwt-audiences", ""),
             no_secret_store: reader.flag("dapr.io/disable-builtin-k8s-secret-store", false),
         }
     }
+}
+
+/// An address of the pod's own choice; else daprd is told `default`, the cluster's.
+fn address(reader: &mut Reader<'_>, key: &str, default: Option<&str>) -> Option<String> {
+    let own = reader.optional_address(key);
+    if own.is_none() {
+        reader.note(key, default, Source::Cluster);
+    }
+    own
 }
 
 // === impl Limits ===
@@ -119,9 +137,7 @@ impl Limits {
 impl Shutdown {
     pub(super) fn read(reader: &mut Reader<'_>) -> Self {
         Self {
-            grace: reader
-                .optional_integer("dapr.io/graceful-shutdown-seconds")
-                .unwrap_or(-1),
+            grace: reader.integer("dapr.io/graceful-shutdown-seconds", -1),
             block: reader.optional_duration("dapr.io/block-shutdown-duration"),
             no_init_endpoints: reader.optional_text("dapr.io/disable-init-endpoints"),
         }

@@ -2,7 +2,7 @@ use rstest::rstest;
 use serde_json::json;
 
 use super::*;
-use crate::{Defaults, pod::Metadata, testing::cluster};
+use crate::{Defaults, Source, pod::Metadata, testing::cluster};
 
 fn read(annotations: &[(&str, &str)]) -> (Options, Vec<String>) {
     read_all(annotations, &[], &[])
@@ -240,4 +240,48 @@ fn reads_mounts_read_only_first() {
         mount("c", "/z", false),
     ];
     assert_eq!(options.container.mounts, expected);
+}
+
+#[test]
+fn tells_where_each_setting_comes_from() {
+    let pod = Metadata {
+        annotations: map(&[("log-level", "warn"), ("app-port", "x")]).collect(),
+        ..Metadata::default()
+    };
+    let layers = Layers {
+        pod: &pod,
+        namespace: &Defaults::new(map(&[("log-level", "debug"), ("env", "A=1")])).0,
+        cluster: &Defaults::new(map(&[("sidecar-cpu-limit", "1")])).0,
+    };
+    let settings = Options::settings(layers, &cluster());
+    for (key, value, source) in [
+        ("log-level", Some("warn"), Source::Pod),
+        ("app-port", Some("0"), Source::BuiltIn),
+        ("env", Some("A=1"), Source::Namespace),
+        ("sidecar-cpu-limit", Some("1"), Source::Cluster),
+        ("sidecar-image", Some("daprd:test"), Source::Cluster),
+        (
+            "placement-host-address",
+            Some("placement:50005"),
+            Source::Cluster,
+        ),
+        ("enable-native-sidecar", Some("false"), Source::Cluster),
+        ("metrics-port", Some("9090"), Source::BuiltIn),
+        ("block-shutdown-duration", None, Source::BuiltIn),
+    ] {
+        let annotation = format!("dapr.io/{key}");
+        let found: Vec<_> = settings
+            .iter()
+            .filter(|setting| setting.annotation == annotation)
+            .collect();
+        let value = value.map(str::to_owned);
+        assert_eq!(
+            found,
+            [&Setting {
+                annotation,
+                value,
+                source
+            }]
+        );
+    }
 }
