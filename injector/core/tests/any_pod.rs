@@ -4,9 +4,11 @@
 #![expect(clippy::unwrap_used, reason = "a test may fail loudly")]
 
 use injector_core::{
-    Actors, Callers, Cluster, Component, Defaults, Facts, Native, PullPolicy, Request,
+    Actors, Callers, Cluster, Component, Defaults, Facts, Native, PullPolicy, Request, Review,
     SecurityDefaults, Skip, Verdict, triage,
 };
+use std::collections::BTreeMap;
+
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
@@ -36,7 +38,19 @@ fn cluster() -> Cluster {
     }
 }
 
+fn facts() -> Facts {
+    Facts {
+        trust_anchors: "PEM".into(),
+        mtls: true,
+        identity_token: true,
+    }
+}
+
 fn verdict(object: &Value) -> Verdict {
+    verdict_with(object, &Defaults::default())
+}
+
+fn verdict_with(object: &Value, defaults: &Defaults) -> Verdict {
     let request = json!({"uid": "u", "kind": {"kind": "Pod"}, "namespace": "ns",
         "userInfo": {"groups": ["system:masters"]}, "object": object})
     .to_string();
@@ -45,9 +59,51 @@ fn verdict(object: &Value) -> Verdict {
         &request,
         &Callers::new("", "").unwrap(),
         &cluster(),
-        &Defaults::default(),
+        defaults,
     )
     .verdict
+}
+
+/// Any small JSON value.
+fn any_json() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        ".{0,8}".prop_map(Value::from),
+        Just(Value::from("Pod")),
+    ];
+    leaf.prop_recursive(3, 16, 4, |inner| {
+        let key = prop_oneof![
+            Just("metadata"),
+            Just("name"),
+            Just("annotations"),
+            Just("spec"),
+            Just("containers")
+        ];
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+            prop::collection::btree_map(key, inner, 0..4).prop_map(|members| json!(members)),
+        ]
+    })
+}
+
+/// A place in a pod that is read: the object, and its member.
+fn member() -> impl Strategy<Value = (&'static str, &'static str)> {
+    prop::sample::select(vec![
+        ("/metadata", "labels"),
+        ("/metadata", "annotations"),
+        ("/metadata", "ownerReferences"),
+        ("/spec", "containers"),
+        ("/spec", "initContainers"),
+        ("/spec", "volumes"),
+        ("/spec", "tolerations"),
+        ("/spec", "securityContext"),
+        ("/spec", "os"),
+        ("/spec/containers/0", "name"),
+        ("/spec/containers/0", "env"),
+        ("/spec/containers/0", "volumeMounts"),
+    ])
 }
 
 /// Every annotation that changes more than one value on daprd's command line.
@@ -217,10 +273,67 @@ proptest! {
     }
 
     #[test]
+    fn no_body_makes_it_panic(body in prop_oneof![
+        prop::collection::vec(any::<u8>(), 0..64),
+        any_json().prop_map(|value| value.to_string().into_bytes()),
+        (any_json(), any_json(), any_json()).prop_map(|(kind, user, object)| json!({"request": {
+            "uid": object, "kind": kind, "userInfo": user, "object": object}}).to_string().into_bytes()),
+        (pod(), any::<prop::sample::Index>()).prop_map(|(pod, end)| {
+            let body = json!({"request": {"kind": {"kind": "Pod"}, "object": pod}}).to_string();
+            body.as_bytes()[..end.index(body.len())].to_vec()
+        }),
+    ]) {
+        if let Ok(review) = Review::read(&body) {
+            let _ = triage(&review.request, &Callers::default(), &cluster(), &Defaults::default());
+        }
+    }
+
+    #[test]
+    fn no_member_of_a_pod_makes_it_panic(key in member(), value in any_json(), defaults in annotations()) {
+        let mut pod = json!({"metadata": {"name": "p", "annotations":
+            {"dapr.io/enabled": "true", "dapr.io/app-id": "app"}}, "spec": {"containers": [{}]}});
+        pod.pointer_mut(key.0).unwrap()[key.1] = value;
+        let defaults: BTreeMap<String, String> = serde_json::from_value(defaults).unwrap();
+        let (defaults, _) = Defaults::new(defaults);
+        if let Verdict::Inject(candidate) = verdict_with(&pod, &defaults) {
+            candidate.inject(&cluster(), &facts(), &[]).unwrap();
+        }
+    }
+
+    #[test]
     fn no_object_makes_it_panic(text in ".{0,40}", number: i64) {
         for object in [json!(text), json!(number), json!([text]), json!({"metadata": text}),
             json!({"metadata": {"annotations": {"dapr.io/enabled": "true", "dapr.io/app-id": text}}, "spec": {}})] {
             let _ = verdict(&object);
         }
     }
+}
+
+/// `count` containers with a variable and a mount each.
+fn crowded(count: usize) -> Value {
+    let container = |index| {
+        json!({"name": format!("c{index}"), "image": "i", "env": [{"name": "X", "value": "1"}],
+            "volumeMounts": [{"name": "v", "mountPath": "/v"}]})
+    };
+    let containers: Vec<_> = (0..count).map(container).collect();
+    json!({"metadata": {"name": "p", "annotations": {"dapr.io/enabled": "true",
+            "dapr.io/app-id": "app", "dapr.io/unix-domain-socket-path": "/s",
+            "dapr.io/pluggable-components": "c1,c2"}},
+        "spec": {"containers": containers, "volumes": [{"name": "v", "emptyDir": {}}]}})
+}
+
+#[test]
+fn a_pod_of_500_containers_is_a_pod() {
+    let before = crowded(500);
+    let Verdict::Inject(candidate) = verdict(&before) else {
+        unreachable!("an enabled pod")
+    };
+    let injection = candidate.inject(&cluster(), &facts(), &[]).unwrap();
+    let mut after = before.clone();
+    json_patch::patch(&mut after, &injection.patch).unwrap();
+    assert!(survives(&before, &after));
+    let containers = after["spec"]["containers"].as_array().unwrap();
+    assert_eq!(containers.len(), 501);
+    let told = |container: &&Value| container["env"].to_string().contains("DAPR_HTTP_PORT");
+    assert_eq!(containers.iter().filter(told).count(), 498);
 }
