@@ -11,7 +11,8 @@ use cluster::{Progress, output};
 /// Names and versions.
 const HELPERS: [(&str, &str); 2] = [("cargo-nextest", "0.9.151"), ("cargo-deny", "0.20.2")];
 
-/// Installs what is missing or of another version. From nothing that takes minutes.
+/// Installs what is missing or of another version. From nothing that takes minutes, and would take
+/// twice as many if they were optimised.
 pub(crate) fn ensure(workspace: &Path) -> Result<()> {
     for (name, version) in HELPERS {
         if installed(&path(workspace, name), version) {
@@ -21,7 +22,7 @@ pub(crate) fn ensure(workspace: &Path) -> Result<()> {
             let root = workspace.join(".cache/cargo");
             let mut cargo = Command::new("cargo");
             cargo
-                .args(["install", "--locked", "--force", "--root"])
+                .args(["install", "--locked", "--force", "--debug", "--root"])
                 .arg(&root);
             cargo
                 .arg("--target-dir")
