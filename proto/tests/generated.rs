@@ -2,6 +2,8 @@
 //!
 //! `UPDATE_GENERATED=1 cargo test --release -p proto` writes it anew.
 
+#![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
+
 use std::{collections::BTreeMap, fs, path::Path};
 
 const SOURCES: [&str; 4] = [
