@@ -61,7 +61,7 @@ impl Cluster {
             (1..=MOST_NODES).contains(&nodes),
             "1 or {MOST_NODES} nodes, not {nodes}"
         );
-        needs::check(&self.paths.state())?;
+        needs::check()?;
         let _lock = lock()?;
         let tools = Tools::ensure(&self.paths.source(""), &[Group::Kubernetes], progress)?;
         let tools_stamp = tools.stamp(Group::Kubernetes)?;

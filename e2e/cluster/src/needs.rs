@@ -4,25 +4,15 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-/// Socket paths end at 108 bytes, and the kubelet's are about 50 below the checkout.
-const LONGEST_STATE: usize = 55;
-
 /// The controllers that a kubelet asks for (cgroup v1 only; v2 has them all in one place).
 const CONTROLLERS: [&str; 4] = ["cpu", "cpuset", "memory", "pids"];
 
 /// Checks what can't be installed, so that a missing need is named before any work is done.
-pub(crate) fn check(state: &Path) -> Result<()> {
+pub(crate) fn check() -> Result<()> {
     ensure!(
         rustix::process::geteuid().is_root(),
         "the local cluster needs root (it makes network namespaces, cgroups and mounts): \
          run the same command as root"
-    );
-    ensure!(
-        state.as_os_str().len() <= LONGEST_STATE,
-        "the folder {} is too long a name for the kubelet's sockets: \
-         move the checkout to a path at least {} characters shorter",
-        state.display(),
-        state.as_os_str().len() - LONGEST_STATE
     );
     cgroups()?;
     kernel()
