@@ -77,6 +77,13 @@ struct AccountMetadata {
     uid: String,
 }
 
+/// A version as the API server tells it; some append a sign to the minor part.
+#[derive(Deserialize)]
+struct Version {
+    major: String,
+    minor: String,
+}
+
 /// The part of a Configuration that says whether sidecars speak mTLS.
 #[derive(Default, Deserialize)]
 struct Configuration {
@@ -144,6 +151,15 @@ impl Kubernetes {
         let list: List<Deployment> = self.get("reading the injector's settings", &path).await?;
         let found = list.items.unwrap_or_default().into_iter().next();
         Ok(found.map(settings).unwrap_or_default())
+    }
+
+    /// Major and minor version of the cluster.
+    ///
+    /// # Errors
+    /// The call fails, or takes too long.
+    pub async fn version(&self) -> Result<(u32, u32), CallError> {
+        let version: Version = self.get("reading the version", "/version").await?;
+        Ok(version.number())
     }
 
     /// The Components of a namespace.
@@ -245,6 +261,20 @@ fn settings(deployment: Deployment) -> BTreeMap<String, String> {
     plain.chain(flags).chain([namespace]).collect()
 }
 
+// === impl Version ===
+
+impl Version {
+    fn number(&self) -> (u32, u32) {
+        let digits = |text: &str| {
+            let end = text.find(|c: char| !c.is_ascii_digit());
+            text[..end.unwrap_or(text.len())]
+                .parse()
+                .unwrap_or_default()
+        };
+        (digits(&self.major), digits(&self.minor))
+    }
+}
+
 // === impl CallError ===
 
 impl CallError {
@@ -268,5 +298,21 @@ impl From<ServiceAccount> for Account {
             name,
             uid,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case("1", "30", (1, 30))]
+    #[case("1", "34+", (1, 34))]
+    #[case("", "x", (0, 0))]
+    fn reads_versions(#[case] major: &str, #[case] minor: &str, #[case] expected: (u32, u32)) {
+        let (major, minor) = (major.to_owned(), minor.to_owned());
+        assert_eq!(Version { major, minor }.number(), expected);
     }
 }

@@ -150,7 +150,10 @@ impl World {
             own.or_else(|| otherwise(name).map(str::to_owned))
         };
         let scheduler = scheduler && deployed.get(SCHEDULER).is_none_or(|on| on != "false");
-        let settings = Settings::read(&lookup, "", scheduler)?;
+        let mut settings = Settings::read(&lookup, "", scheduler)?;
+        if let Some(kubernetes) = &kubernetes {
+            settings.fit_to(kubernetes).await;
+        }
         let facts = facts(kubernetes.as_ref(), &settings).await;
         Ok(Self {
             namespaces: namespaces(kubernetes.as_ref()).await,

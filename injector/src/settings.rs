@@ -6,14 +6,19 @@ use config::truthy;
 use identity_core::TrustDomain;
 use injector_core::{
     Actors, Callers, Cluster, Defaults, Native, PatternError, PullPolicy, SecurityDefaults,
-    Toleration,
+    Toleration, is_setting,
 };
 
-use crate::domain::cluster_domain;
+use crate::{Kubernetes, domain::cluster_domain};
 
 const PLACEMENT: &str = "placement";
 const PLACEMENT_ADDRESS: &str = "dapr-placement-server:50005";
 const TRUST_ANCHORS: &str = "/var/run/dapr.io/tls/ca.crt";
+/// First versions of Kubernetes in which these are on by default.
+const NATIVE_SIDECARS: (u32, u32) = (1, 29);
+const SLEEP_HOOKS: (u32, u32) = (1, 30);
+/// A pod that takes longer than this to end is a mistake.
+const MOST_DELAY: u32 = 3600;
 /// daprd's own default.
 const SOCKETS_FOLDER: &str = "/tmp/dapr-components-sockets";
 
@@ -87,6 +92,26 @@ impl Settings {
             sentry_address: text(env, "DAPR_SENTRY_ADDRESS"),
         })
     }
+
+    /// Takes back what `kubernetes` is too old for; it would refuse the pods.
+    pub(crate) async fn fit_to(&mut self, kubernetes: &Kubernetes) {
+        match kubernetes.version().await {
+            Ok(version) => self.fit_to_version(version),
+            Err(error) => {
+                tracing::warn!(%error, "the cluster's version is not known; taking it for an old one");
+                self.fit_to_version((0, 0));
+            }
+        }
+    }
+
+    fn fit_to_version(&mut self, version: (u32, u32)) {
+        if version < NATIVE_SIDECARS {
+            self.cluster.native = Native::None;
+        }
+        if version < SLEEP_HOOKS {
+            self.cluster.shutdown_delay = None;
+        }
+    }
 }
 
 fn cluster(
@@ -108,6 +133,7 @@ fn cluster(
         scheduler,
         host_ip: truthy(&text(env, "ENABLE_K8S_DOWNWARD_APIS")),
         native: native(env),
+        shutdown_delay: Some(shutdown_delay(env)?),
         defaults: defaults(env)?,
         entrypoint_tolerations: tolerations(&text(env, "IGNORE_ENTRYPOINT_TOLERATIONS")),
         sockets_folder: env("DAPR_COMPONENT_SOCKETS_FOLDER")
@@ -126,6 +152,17 @@ fn native(env: Lookup<'_>) -> Native {
         Native::OfJobs
     } else {
         Native::None
+    }
+}
+
+/// In seconds.
+fn shutdown_delay(env: Lookup<'_>) -> Result<u32, SettingsError> {
+    const NAME: &str = "SHUTDOWN_DELAY_SECONDS";
+    let value = text(env, NAME);
+    match value.parse() {
+        _ if value.is_empty() => Ok(0),
+        Ok(seconds @ 0..=MOST_DELAY) => Ok(seconds),
+        _ => Err(invalid(NAME, value, "a whole number from 0 to 3600")),
     }
 }
 
@@ -175,7 +212,7 @@ fn defaults(env: Lookup<'_>) -> Result<Defaults, SettingsError> {
     let expected = "a JSON object of dapr.io annotations and texts";
     let annotations: BTreeMap<String, String> =
         serde_json::from_str(&json).map_err(|_| invalid(NAME, json, expected))?;
-    if let Some(foreign) = annotations.keys().find(|key| !key.starts_with("dapr.io/")) {
+    if let Some(foreign) = annotations.keys().find(|key| !is_setting(key)) {
         return Err(invalid(NAME, foreign.clone(), expected));
     }
     match Defaults::new(annotations) {
@@ -321,6 +358,21 @@ mod tests {
         assert_eq!(read(variables).unwrap().cluster.native, expected);
     }
 
+    #[rstest]
+    #[case((1, 28), Native::None, None)]
+    #[case((1, 29), Native::OfJobs, None)]
+    #[case((1, 30), Native::OfJobs, Some(7))]
+    fn fits_the_cluster(
+        #[case] version: (u32, u32),
+        #[case] native: Native,
+        #[case] delay: Option<u32>,
+    ) {
+        let mut settings = read(&[("SHUTDOWN_DELAY_SECONDS", "7")]).unwrap();
+        settings.fit_to_version(version);
+        assert_eq!(settings.cluster.native, native);
+        assert_eq!(settings.cluster.shutdown_delay, delay);
+    }
+
     #[test]
     fn security_can_be_switched_off() {
         let off = [
@@ -381,6 +433,8 @@ mod tests {
     #[rstest]
     #[case::namespace("NAMESPACE", "")]
     #[case::user("SIDECAR_RUN_AS_USER", "root")]
+    #[case::delay("SHUTDOWN_DELAY_SECONDS", "7s")]
+    #[case::long_delay("SHUTDOWN_DELAY_SECONDS", "3601")]
     #[case::trust_domain("DAPR_CONTROL_PLANE_TRUST_DOMAIN", "Not A Domain")]
     #[case::actors("ACTORS_SERVICE_NAME", "own")]
     #[case::reminders("REMINDERS_SERVICE_NAME", "own")]

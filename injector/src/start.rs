@@ -71,10 +71,11 @@ pub async fn start(flags: Flags, process: Process) -> Result<(), StartError> {
     let provided = process.health().target("security-provider");
     let listening = process.health().target("injector-service");
     let configured = process.health().target("webhook-configuration");
-    let settings = settings(&flags)?;
+    let mut settings = settings(&flags)?;
     process::refuse_root()?;
     let client = process::kubernetes::client(flags.kubeconfig.as_deref()).await?;
     let kubernetes = Kubernetes::new(client);
+    settings.fit_to(&kubernetes).await;
 
     let anchors = follow_anchors(&process, &settings);
     let identity = request_identity(&process, &settings, anchors.clone())?;

@@ -1,4 +1,5 @@
 use crate::app::{ACTOR, App};
+use crate::load::{self, Load, Outcome};
 use anyhow::Context;
 use axum::extract::{Path, State};
 use axum::http::{Method, StatusCode};
@@ -51,6 +52,7 @@ fn driven() -> Router<Arc<App>> {
         .route("/count/{id}", any(count))
         .route("/binding/{name}/{*path}", get(binding))
         .route("/metadata", get(metadata))
+        .route("/load", post(load))
 }
 
 /// What the sidecar calls.
@@ -132,6 +134,10 @@ async fn metadata(State(app): Shared) -> Response {
     app.sidecar
         .call(Method::GET, "metadata", Bytes::new())
         .await
+}
+
+async fn load(State(app): Shared, Json(load): Json<Load>) -> Json<Outcome> {
+    Json(load::run(&app.sidecar.http, load).await)
 }
 
 async fn subscriptions(State(app): Shared) -> Json<Vec<Value>> {

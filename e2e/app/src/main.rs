@@ -4,6 +4,7 @@ mod app;
 mod callback;
 mod flags;
 mod http;
+mod load;
 mod sidecar;
 
 use app::App;

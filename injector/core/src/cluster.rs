@@ -31,6 +31,10 @@ pub struct Cluster {
     pub host_ip: bool,
     /// In which pods daprd becomes a restartable init container, where no annotation says.
     pub native: Native,
+    /// How long the containers of a pod go on after the pod was deleted, in seconds, where no
+    /// annotation says; 0 for none, `None` where the cluster has no `preStop` hook `sleep` (it
+    /// came with Kubernetes 1.30).
+    pub shutdown_delay: Option<u32>,
     /// Tolerations that mark pods whose image entry point is ignored.
     pub entrypoint_tolerations: Vec<Toleration>,
     /// Folder of the component sockets where the pod doesn't say.

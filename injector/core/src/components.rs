@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1::{Container, EnvVar, VolumeMount};
 use serde::Deserialize;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
-use crate::{Warning, pod::nullable, warning::quoted};
+use crate::{Warning, pod::nullable, shutdown::Delay, warning::quoted};
 
 const CONTAINER: &str = "dapr.io/component-container";
 /// The variable that names the folder of the sockets.
@@ -130,17 +130,25 @@ impl ComponentContainer {
     }
 
     /// The container with the sockets' variable and mount at the end of its lists. Beside a
-    /// `native` sidecar it is one as well, so that it ends with the pod.
+    /// `native` sidecar it is one as well, so that it ends with the pod; beside another it goes on
+    /// for the `delay`, because daprd needs it as long.
     pub(crate) fn finish(
         mut self,
         variable: &EnvVar,
         mount: &VolumeMount,
         native: bool,
+        delay: Option<Delay>,
     ) -> Result<Value, serde_json::Error> {
         push(&mut self.body, "env", serde_json::to_value(variable)?);
         push(&mut self.body, "volumeMounts", serde_json::to_value(mount)?);
         if native {
             self.body.insert("restartPolicy".into(), "Always".into());
+        }
+        if let Some(delay) = delay {
+            let lifecycle = self.body.entry("lifecycle").or_insert_with(|| json!({}));
+            if let Some(hooks) = lifecycle.as_object_mut() {
+                hooks.entry("preStop").or_insert_with(|| delay.hook());
+            }
         }
         Ok(Value::Object(self.body))
     }

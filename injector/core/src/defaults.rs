@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use crate::{pod::Metadata, triage::ENABLED};
 
-const PREFIX: &str = "dapr.io/";
+/// Dapr's annotations, and ours.
+const PREFIXES: [&str; 2] = ["dapr.io/", "trilby.dev/"];
 /// Others than the injector read these from the pod, or from the template of its controller, and
 /// would not see a default: the API server's match conditions, the operator, the CLI.
 const OF_PODS_ALONE: [&str; 7] = [
@@ -54,14 +55,17 @@ pub(crate) struct Layers<'a> {
     pub(crate) cluster: &'a Defaults,
 }
 
+/// Whether an annotation is one of those that can be settings.
+pub fn is_setting(annotation: &str) -> bool {
+    PREFIXES.iter().any(|prefix| annotation.starts_with(prefix))
+}
+
 // === impl Defaults ===
 
 impl Defaults {
     /// Takes up what can be a default. Also names the annotations of Dapr that only a pod can have.
     pub fn new(annotations: impl IntoIterator<Item = (String, String)>) -> (Self, Vec<String>) {
-        let ours = annotations
-            .into_iter()
-            .filter(|(key, _)| key.starts_with(PREFIX));
+        let ours = annotations.into_iter().filter(|(key, _)| is_setting(key));
         let (refused, taken): (BTreeMap<_, _>, BTreeMap<_, _>) =
             ours.partition(|(key, _)| OF_PODS_ALONE.contains(&key.as_str()));
         (Self(taken), refused.into_keys().collect())

@@ -5,12 +5,14 @@ use std::slice;
 use json_patch::{AddOperation, Patch, PatchOperation, jsonptr::PointerBuf};
 use k8s_openapi::api::core::v1::{Volume, VolumeMount};
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::{
     Candidate, Cluster, Component, Facts, Warning, app,
     components::{self, ComponentContainer, SOCKETS_FOLDER},
     options::{CONFIGURATION, plain},
     pod::{Container, DAPRD},
+    shutdown::Delay,
     sidecar::{PodSecurity, Sidecar},
     volumes::{self, Volumes},
 };
@@ -18,7 +20,7 @@ use crate::{
 /// A patch, and what to tell the user about it.
 #[derive(Debug)]
 pub struct Injection {
-    /// Additions only; nothing that the pod has is changed.
+    /// Additions only; of what the pod has, nothing but its grace period is changed.
     pub patch: Patch,
     /// Values that could not be used.
     pub warnings: Vec<Warning>,
@@ -43,6 +45,11 @@ impl Operations {
         self.0
             .push(PatchOperation::Add(AddOperation { path, value }));
         Ok(())
+    }
+
+    fn extend(&mut self, additions: impl Iterator<Item = (PointerBuf, Value)>) {
+        let add = |(path, value)| PatchOperation::Add(AddOperation { path, value });
+        self.0.extend(additions.map(add));
     }
 
     /// Adds those `wanted` that the pod lacks; the first ones of a pod make the list.
@@ -81,11 +88,12 @@ impl Candidate {
         let containers = self.component_containers(components);
         let sockets = self.sockets(!containers.is_empty());
         let mounts = self.mounts(facts, sockets.as_ref());
+        let delay = self.shutdown_delay();
         let mut volumes = Volumes::of(&self.pod);
         let mut operations = Operations::default();
         self.add_parents(&mut operations)?;
         operations.add_volumes(&mut volumes, self.volumes(cluster, facts))?;
-        let components = self.components(&mut volumes, containers, sockets.as_ref())?;
+        let components = self.components(&mut volumes, containers, sockets.as_ref(), delay)?;
         // daprd looks for the sockets once, when it starts: where it waits for those before it,
         // it comes after them.
         let (before, after) = if self.is_native() {
@@ -94,11 +102,15 @@ impl Candidate {
             (Operations::default(), components)
         };
         operations.0.extend(before.0);
-        let sidecar = self.sidecar(cluster, facts, mounts, sockets.as_ref());
+        let sidecar = self.sidecar(cluster, facts, mounts, sockets.as_ref(), delay);
         operations.add(&["spec", self.list(), "-"], sidecar.container())?;
         self.add_labels(&mut operations)?;
         self.add_configuration(&mut operations)?;
         self.add_to_apps(&mut operations)?;
+        let late = delay
+            .into_iter()
+            .flat_map(|delay| delay.additions(&self.pod));
+        operations.extend(late);
         operations.0.extend(after.0);
         Ok(Injection {
             patch: Patch(operations.0),
@@ -135,6 +147,7 @@ impl Candidate {
         facts: &'a Facts,
         mounts: Vec<VolumeMount>,
         sockets: Option<&'a VolumeMount>,
+        delay: Option<Delay>,
     ) -> Sidecar<'a> {
         Sidecar {
             cluster,
@@ -146,6 +159,12 @@ impl Candidate {
             sockets_folder: sockets.map(|mount| mount.mount_path.as_str()),
             ignore_entrypoint: self.pod.tolerates_any(&cluster.entrypoint_tolerations),
             gates: self.gates(),
+            block_shutdown: self
+                .options
+                .shutdown
+                .block
+                .clone()
+                .or(delay.and_then(Delay::block)),
             security: PodSecurity {
                 windows: self.pod.is_windows(),
                 has_seccomp_profile: self.pod.has_seccomp_profile(),
@@ -216,6 +235,7 @@ impl Candidate {
         volumes: &mut Volumes,
         added: Vec<ComponentContainer>,
         sockets: Option<&VolumeMount>,
+        delay: Option<Delay>,
     ) -> Result<Operations, serde_json::Error> {
         let mut operations = Operations::default();
         let Some(mount) = sockets else {
@@ -235,7 +255,7 @@ impl Candidate {
         for container in added {
             let empty = container.volumes().iter().map(|name| volumes::empty(name));
             operations.add_volumes(volumes, empty.collect())?;
-            let container = container.finish(&variable, mount, self.is_native())?;
+            let container = container.finish(&variable, mount, self.is_native(), delay)?;
             operations.add(&["spec", self.list(), "-"], container)?;
         }
         Ok(operations)

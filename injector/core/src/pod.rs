@@ -67,6 +67,7 @@ pub(crate) struct Spec {
     security_context: SecurityContext,
     #[serde(default, deserialize_with = "nullable")]
     os: Named,
+    pub(crate) termination_grace_period_seconds: Option<i64>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -78,6 +79,14 @@ pub(crate) struct Container {
     pub(crate) env: Vec<Named>,
     #[serde(default, deserialize_with = "nullable")]
     pub(crate) volume_mounts: Vec<Mount>,
+    pub(crate) lifecycle: Option<Lifecycle>,
+}
+
+/// Hooks of a container.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Lifecycle {
+    pub(crate) pre_stop: Option<IgnoredAny>,
 }
 
 #[derive(Debug, Default, Deserialize)]

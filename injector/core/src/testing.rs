@@ -21,6 +21,7 @@ pub(crate) fn cluster() -> Cluster {
         scheduler: true,
         host_ip: false,
         native: Native::OfJobs,
+        shutdown_delay: Some(0),
         entrypoint_tolerations: Vec::new(),
         sockets_folder: "/sockets".into(),
         defaults: Defaults::default(),

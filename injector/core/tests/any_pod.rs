@@ -24,6 +24,7 @@ fn cluster() -> Cluster {
         scheduler: true,
         host_ip: true,
         native: Native::OfJobs,
+        shutdown_delay: Some(7),
         entrypoint_tolerations: Vec::new(),
         sockets_folder: "/sockets".into(),
         defaults: Defaults::default(),

@@ -83,6 +83,31 @@ async fn without_a_sidecar_the_gateway_is_bad() {
     assert_eq!(status, StatusCode::BAD_GATEWAY);
 }
 
+#[tokio::test]
+async fn a_load_counts_its_calls_and_tells_the_failures() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let server = axum::serve(listener, app(&[])).into_future();
+    let load = json!({"urls": [format!("{url}/hello"), format!("{url}/nowhere")], "rate": 100,
+        "seconds": 1});
+    let app = app(&[]);
+    let load = load.to_string();
+    let (_, outcome) = tokio::select! {
+        outcome = ask(&app, "POST", "/load", &load) => outcome,
+        ended = server => unreachable!("{ended:?}"),
+    };
+    assert_eq!(
+        (&outcome["calls"], &outcome["failed"]),
+        (&json!(100), &json!(50))
+    );
+    assert!(
+        outcome["failures"][0]
+            .as_str()
+            .unwrap()
+            .contains("/nowhere: 404")
+    );
+}
+
 /// A sidecar that answers with what it was asked.
 async fn echo(method: axum::http::Method, uri: axum::http::Uri, body: String) -> Json<Value> {
     Json(json!([method.as_str(), uri.path(), body]))

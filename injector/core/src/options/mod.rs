@@ -14,7 +14,7 @@ pub(crate) use self::{
     app::App,
     container::{Components, Container, Mount, Probe},
     env::{Env, from_secret, plain},
-    runtime::{CONFIGURATION, Limits, Listen, Log, Services, Shutdown},
+    runtime::{CONFIGURATION, Limits, Listen, Log, SHUTDOWN_DELAY, Services, Shutdown},
 };
 use crate::{Cluster, Native, Setting, Warning, defaults::Layers};
 
@@ -61,7 +61,7 @@ impl Options {
             log: Log::read(reader),
             services: Services::read(reader, cluster),
             limits: Limits::read(reader),
-            shutdown: Shutdown::read(reader),
+            shutdown: Shutdown::read(reader, cluster),
             container: Container::read(reader, cluster, native),
             components: Components::read(reader, cluster),
         }

@@ -5,6 +5,8 @@ use crate::{Cluster, Source};
 
 /// Sentry and the operator read this one from the pod, too.
 pub(crate) const CONFIGURATION: &str = "dapr.io/config";
+/// Ours, not Dapr's: how long a pod's containers go on after the pod was deleted, in seconds.
+pub(crate) const SHUTDOWN_DELAY: &str = "trilby.dev/shutdown-delay-seconds";
 const LEVELS: [&str; 5] = ["debug", "info", "warn", "error", "fatal"];
 
 /// Addresses and ports of daprd.
@@ -53,6 +55,8 @@ pub(crate) struct Shutdown {
     /// In seconds; negative leaves it to daprd.
     pub(crate) grace: i64,
     pub(crate) block: Option<String>,
+    /// In seconds; 0 for none, `None` where the cluster can't have one.
+    pub(crate) delay: Option<u32>,
     pub(crate) no_init_endpoints: Option<String>,
 }
 
@@ -135,11 +139,21 @@ impl Limits {
 // === impl Shutdown ===
 
 impl Shutdown {
-    pub(super) fn read(reader: &mut Reader<'_>) -> Self {
+    pub(super) fn read(reader: &mut Reader<'_>, cluster: &Cluster) -> Self {
         Self {
             grace: reader.integer("dapr.io/graceful-shutdown-seconds", -1),
             block: reader.optional_duration("dapr.io/block-shutdown-duration"),
+            delay: delay(reader, cluster.shutdown_delay),
             no_init_endpoints: reader.optional_text("dapr.io/disable-init-endpoints"),
         }
     }
+}
+
+/// The delay that an annotation says; else the cluster's.
+fn delay(reader: &mut Reader<'_>, default: Option<u32>) -> Option<u32> {
+    let annotated = reader.optional_integer(SHUTDOWN_DELAY);
+    if annotated.is_none() || default.is_none() {
+        reader.note(SHUTDOWN_DELAY, default, Source::Cluster);
+    }
+    Some(annotated.unwrap_or(default?))
 }

@@ -138,7 +138,7 @@ fn rest(args: &mut Args, sidecar: &Sidecar<'_>) {
     args.optional("--unix-domain-socket", socket)
         .optional(
             "--dapr-block-shutdown-duration",
-            options.shutdown.block.as_ref(),
+            sidecar.block_shutdown.as_ref(),
         )
         .optional(
             "--actors-disseminate-timeout",

@@ -38,6 +38,8 @@ pub(crate) struct Sidecar<'a> {
     pub(crate) ignore_entrypoint: bool,
     /// Whether the pod's containers wait for daprd, where it is started before them.
     pub(crate) gates: bool,
+    /// How long daprd goes on when it is told to end; see `shutdown`.
+    pub(crate) block_shutdown: Option<String>,
     /// Whether the Linux fields of the security context may be filled in by default.
     pub(crate) security: PodSecurity,
 }

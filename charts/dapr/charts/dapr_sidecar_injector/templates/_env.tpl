@@ -17,7 +17,8 @@ SIDECAR_READ_ONLY_ROOT_FILESYSTEM: {{ .Values.sidecarReadOnlyRootFilesystem | qu
 SIDECAR_DROP_ALL_CAPABILITIES: {{ .Values.sidecarDropALLCapabilities | quote }}
 ENABLE_K8S_DOWNWARD_APIS: {{ .Values.enableK8sDownwardAPIs | quote }}
 NATIVE_SIDECAR_ENABLED: {{ .Values.nativeSidecar | quote }}
-NATIVE_SIDECAR_IN_JOBS: {{ and .Values.nativeSidecarInJobs (semverCompare ">=1.29-0" .Capabilities.KubeVersion.Version) | quote }}
+NATIVE_SIDECAR_IN_JOBS: {{ .Values.nativeSidecarInJobs | quote }}
+SHUTDOWN_DELAY_SECONDS: {{ .Values.shutdownDelaySeconds | int64 | quote }}
 ACTORS_ENABLED: {{ .Values.global.actors.enabled | quote }}
 {{- with .Values.sidecarDefaults }}
 SIDECAR_DEFAULTS: {{ . | toJson | quote }}
