@@ -136,8 +136,11 @@ async fn metadata(State(app): Shared) -> Response {
         .await
 }
 
-async fn load(State(app): Shared, Json(load): Json<Load>) -> Json<Outcome> {
-    Json(load::run(&app.sidecar.http, load).await)
+/// Whatever the content type is: the API server's proxy sends none.
+async fn load(State(app): Shared, body: Bytes) -> Result<Json<Outcome>, (StatusCode, String)> {
+    let load: Load = serde_json::from_slice(&body)
+        .map_err(|error| (StatusCode::BAD_REQUEST, error.to_string()))?;
+    Ok(Json(load::run(&app.sidecar.http, load).await))
 }
 
 async fn subscriptions(State(app): Shared) -> Json<Vec<Value>> {
