@@ -27,6 +27,8 @@ pub(crate) struct Outcome {
     calls: usize,
     failed: usize,
     slowest_ms: u128,
+    /// When the slowest call was made, and which.
+    slowest: String,
     /// The first failures: when, which URL, and why.
     failures: Vec<String>,
 }
@@ -45,13 +47,25 @@ pub(crate) async fn run(http: &Http, load: Load) -> Outcome {
     }
     let mut outcome = Outcome::default();
     while let Some(ended) = calls.join_next().await {
-        outcome.add(ended.unwrap_or_else(|error| (Duration::ZERO, Err(error.to_string()))));
+        match ended {
+            Ok(call) => outcome.add(call),
+            Err(error) => outcome.fail(error.to_string()),
+        }
     }
     outcome
 }
 
-async fn call(http: Http, url: String, begun: Instant) -> (Duration, Result<(), String>) {
-    let (after, sent) = (begun.elapsed(), Instant::now());
+/// A call that has ended.
+struct Call {
+    /// When it was made, and which.
+    what: String,
+    taken: Duration,
+    result: Result<(), String>,
+}
+
+async fn call(http: Http, url: String, begun: Instant) -> Call {
+    let sent = Instant::now();
+    let what = format!("after {:.2?}, {url}", begun.elapsed());
     let called = timeout(PATIENCE, answer(&http, Method::GET, &url, Bytes::new())).await;
     let result = match called {
         Err(_) => Err("no answer".to_owned()),
@@ -59,18 +73,29 @@ async fn call(http: Http, url: String, begun: Instant) -> (Duration, Result<(), 
         Ok(Ok((status, _))) if status.is_success() => Ok(()),
         Ok(Ok((status, body))) => Err(format!("{status} {}", String::from_utf8_lossy(&body))),
     };
-    let told = |why| format!("after {after:.2?}, {url}: {why}");
-    (sent.elapsed(), result.map_err(told))
+    let taken = sent.elapsed();
+    Call {
+        what,
+        taken,
+        result,
+    }
 }
 
 impl Outcome {
-    fn add(&mut self, (taken, result): (Duration, Result<(), String>)) {
+    fn add(&mut self, call: Call) {
         self.calls += 1;
-        self.slowest_ms = self.slowest_ms.max(taken.as_millis());
-        if let Err(told) = result {
-            self.failed += 1;
-            self.failures
-                .extend((self.failures.len() < TOLD).then_some(told));
+        if call.taken.as_millis() > self.slowest_ms {
+            self.slowest_ms = call.taken.as_millis();
+            self.slowest.clone_from(&call.what);
         }
+        if let Err(why) = call.result {
+            self.fail(format!("{}: {why}", call.what));
+        }
+    }
+
+    fn fail(&mut self, told: String) {
+        self.failed += 1;
+        self.failures
+            .extend((self.failures.len() < TOLD).then_some(told));
     }
 }

@@ -19,8 +19,9 @@ use serde_json::{Value, json};
 
 use crate::{Candidate, Warning, options::SHUTDOWN_DELAY, pod::Pod};
 
-/// How much sooner than the app daprd goes, in seconds: time for running calls to end.
-const LEAD: u32 = 2;
+/// How much sooner than the app daprd goes, in seconds: enough for its callers to be told, and no
+/// more, since the app has no sidecar from then on.
+const LEAD: u32 = 1;
 /// Grace of a pod that doesn't say, in seconds.
 const GRACE: u32 = 30;
 
@@ -174,13 +175,13 @@ mod tests {
     }
 
     #[test]
-    fn daprd_goes_two_seconds_before_the_app_and_the_app_loses_no_time() {
+    fn daprd_goes_a_second_before_the_app_and_the_app_loses_no_time() {
         let mut pod = pod(&[]);
         pod["spec"]["terminationGracePeriodSeconds"] = json!(40);
         pod["spec"]["containers"] =
             json!([{"name": "a"}, {"name": "b", "lifecycle": {"postStart": {"exec": {}}}}]);
         let injected = inject(&pod);
-        assert!(injected.args().contains(&format!("{BLOCK} 5s")));
+        assert!(injected.args().contains(&format!("{BLOCK} 6s")));
         assert_eq!(injected.pod["spec"]["terminationGracePeriodSeconds"], 47);
         let sleep = json!({"sleep": {"seconds": 7}});
         assert_eq!(
