@@ -164,7 +164,7 @@ impl Candidate {
                 .shutdown
                 .block
                 .clone()
-                .or(delay.and_then(Delay::block)),
+                .or(delay.map(Delay::block)),
             security: PodSecurity {
                 windows: self.pod.is_windows(),
                 has_seccomp_profile: self.pod.has_seccomp_profile(),

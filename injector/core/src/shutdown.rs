@@ -19,9 +19,9 @@ use serde_json::{Value, json};
 
 use crate::{Candidate, Warning, options::SHUTDOWN_DELAY, pod::Pod};
 
-/// How much sooner than the app daprd goes, in seconds: enough for its callers to be told, and no
-/// more, since the app has no sidecar from then on.
-const LEAD: u32 = 1;
+/// How much sooner than the app daprd goes, in milliseconds: enough for its callers to be told, and
+/// no more, since the app has no sidecar from then on.
+const LEAD: u64 = 500;
 /// Grace of a pod that doesn't say, in seconds.
 const GRACE: u32 = 30;
 
@@ -50,9 +50,8 @@ enum Exempt {
 
 impl Delay {
     /// The value of `--dapr-block-shutdown-duration`.
-    pub(crate) fn block(self) -> Option<String> {
-        let block = self.seconds.saturating_sub(LEAD);
-        (block > 0).then(|| format!("{block}s"))
+    pub(crate) fn block(self) -> String {
+        format!("{}ms", u64::from(self.seconds) * 1000 - LEAD)
     }
 
     /// The hook that has a container go on.
@@ -175,13 +174,13 @@ mod tests {
     }
 
     #[test]
-    fn daprd_goes_a_second_before_the_app_and_the_app_loses_no_time() {
+    fn daprd_goes_a_moment_before_the_app_and_the_app_loses_no_time() {
         let mut pod = pod(&[]);
         pod["spec"]["terminationGracePeriodSeconds"] = json!(40);
         pod["spec"]["containers"] =
             json!([{"name": "a"}, {"name": "b", "lifecycle": {"postStart": {"exec": {}}}}]);
         let injected = inject(&pod);
-        assert!(injected.args().contains(&format!("{BLOCK} 6s")));
+        assert!(injected.args().contains(&format!("{BLOCK} 6500ms")));
         assert_eq!(injected.pod["spec"]["terminationGracePeriodSeconds"], 47);
         let sleep = json!({"sleep": {"seconds": 7}});
         assert_eq!(
@@ -201,7 +200,7 @@ mod tests {
 
     #[rstest]
     #[case::off("0", None)]
-    #[case::shorter_than_the_lead("1", Some(1))]
+    #[case::short("1", Some(1))]
     #[case::longer("20", Some(20))]
     fn the_pod_may_say_another_delay(#[case] value: &str, #[case] sleep: Option<u32>) {
         let mut pod = pod(&[]);
@@ -209,7 +208,7 @@ mod tests {
         let injected = inject(&pod);
         let slept = &injected.container("main")["lifecycle"]["preStop"]["sleep"]["seconds"];
         assert_eq!(slept.as_u64(), sleep.map(u64::from));
-        assert_eq!(injected.args().contains(BLOCK), sleep == Some(20));
+        assert_eq!(injected.args().contains(BLOCK), sleep.is_some());
         assert_eq!(injected.warnings, []);
     }
 
