@@ -3,21 +3,19 @@
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use config::GoDuration;
-use identity_core::TrustDomain;
 use jiff::Timestamp;
 use sentry_core::{
     Bundle, BundleError, Parts,
     agreement::{Decision, TokenDecision},
-    generate::{self},
     issue::WriteError,
     jwt::{self, JwtError},
+    rotation::{self, Change, Kept, KnownRoots, Outcome, RotationError, State, Wishes},
 };
 
 use crate::{
     metrics::Metrics,
     random::{self, RandomError},
-    store::{Public, Store, StoreError, Written},
+    store::{Contents, Notice, Public, Store, StoreError, Written},
 };
 
 /// Several replicas may write into an empty store at once; one wins, the others read again.
@@ -39,6 +37,14 @@ pub enum AuthorityError {
     /// A new bundle could not be made.
     #[error("generate a trust bundle")]
     Generate(#[from] WriteError),
+    /// A rotation failed.
+    #[error("rotate the trust bundle")]
+    Rotation(#[from] RotationError),
+    /// The Secret is empty, but sidecars were given a root.
+    #[error(
+        "the Secret of the trust bundle is empty, but its ConfigMap tells of a root that sidecars may trust: put the bundle back, or empty the ConfigMap too to start over with a new root"
+    )]
+    Orphaned,
     /// No random bytes.
     #[error("generate a trust bundle")]
     Random(#[from] RandomError),
@@ -50,12 +56,8 @@ pub enum AuthorityError {
 /// For whom bundles and tokens are made.
 #[derive(Debug, Clone)]
 pub struct Owner {
-    /// Trust domain of the control plane.
-    pub trust_domain: TrustDomain,
-    /// Namespace of sentry.
-    pub namespace: String,
-    /// How far clocks may differ.
-    pub skew: GoDuration,
+    /// What bundles are like, and how they are replaced.
+    pub rotation: rotation::Settings,
     /// How tokens are made, if they are.
     pub tokens: Option<jwt::Options>,
     /// Name of the key of tokens; checked even if none are made.
@@ -79,7 +81,7 @@ struct Current {
 }
 
 /// What tokens are made from and by.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Tokens {
     parts: jwt::Parts,
     signer: Arc<jwt::Signer>,
@@ -98,7 +100,7 @@ impl Authority {
         metrics: Metrics,
     ) -> Result<Self, AuthorityError> {
         let current = obtain(&store, &owner, &metrics, None).await?;
-        metrics.issuer_ends(current.bundle.issuer_not_after());
+        current.show(&metrics);
         let current = ArcSwap::from_pointee(current);
         Ok(Self {
             store,
@@ -122,6 +124,11 @@ impl Authority {
             .map(|tokens| Arc::clone(&tokens.signer))
     }
 
+    /// The roots that a sidecar learns which starts now.
+    pub fn roots(&self) -> KnownRoots {
+        rotation::roots(&self.current.load().parts)
+    }
+
     /// Reads the store again, and says whether the bundle is another one now. If this fails, the
     /// bundle in use stays.
     ///
@@ -130,13 +137,108 @@ impl Authority {
     pub async fn reload(&self) -> Result<bool, AuthorityError> {
         let kept = self.current.load_full();
         let current = obtain(&self.store, &self.owner, &self.metrics, Some(&kept)).await?;
-        if current.parts == kept.parts && current.token_parts() == kept.token_parts() {
-            return Ok(false);
+        Ok(self.take(&kept, current))
+    }
+
+    /// Takes the steps of a rotation that are due, and says whether the bundle is another one
+    /// now. `known` is what each running sidecar knows, once that is known. Of several replicas
+    /// that do this at once, one writes; the others find what it wrote when they reload.
+    ///
+    /// # Errors
+    /// As [`Authority::open`].
+    pub async fn advance(&self, known: Option<&[KnownRoots]>) -> Result<bool, AuthorityError> {
+        let mut changed = false;
+        for _ in 0..ATTEMPTS {
+            let kept = self.current.load_full();
+            let Some(current) = self.step(&kept, known).await? else {
+                break;
+            };
+            changed |= self.take(&kept, current);
         }
-        self.metrics.issuer_ends(current.bundle.issuer_not_after());
-        self.metrics.changed();
-        self.current.store(Arc::new(current));
-        Ok(true)
+        Ok(changed)
+    }
+
+    /// `None` if nothing is due, or the store does not hold what is in use.
+    async fn step(
+        &self,
+        kept: &Current,
+        known: Option<&[KnownRoots]>,
+    ) -> Result<Option<Current>, AuthorityError> {
+        let used = (Some(&kept.parts), kept.token_parts());
+        if !self.store.remembers() {
+            return Ok(None);
+        }
+        let found = self.store.decide(used, self.owner.tokens.is_some()).await?;
+        let Decision::Use(parts) = found.bundle else {
+            return Ok(None);
+        };
+        if parts != kept.parts {
+            return Ok(None);
+        }
+        let before = Kept {
+            parts,
+            state: found.state,
+        };
+        let outcome = rotation::advance(
+            before.clone(),
+            &found.wishes,
+            &self.owner.rotation,
+            known,
+            Timestamp::now(),
+            &random::rotation()?,
+        )?;
+        if outcome.kept == before {
+            return Ok(None);
+        }
+        let parts = outcome.kept.parts;
+        let current = Current {
+            bundle: Arc::new(Bundle::load(&parts, Timestamp::now())?),
+            parts,
+            tokens: kept.tokens.clone(),
+        };
+        let contents = Contents {
+            bundle: Some(&current.parts),
+            state: outcome.kept.state.as_ref(),
+            tokens: None,
+        };
+        if self.store.write(found.seen, contents).await? == Written::Conflict {
+            return Ok(None);
+        }
+        self.store.publish(current.public()).await?;
+        tell(&self.store, &self.metrics, &outcome.changes).await;
+        Ok(Some(current))
+    }
+
+    fn take(&self, kept: &Current, current: Current) -> bool {
+        let is_new = current.parts != kept.parts || current.token_parts() != kept.token_parts();
+        if is_new {
+            current.show(&self.metrics);
+            self.metrics.changed();
+            self.current.store(Arc::new(current));
+        }
+        is_new
+    }
+}
+
+/// What happened to the bundle, for people.
+async fn tell(store: &Store, metrics: &Metrics, changes: &[Change]) {
+    for change in changes {
+        let note = change.to_string();
+        let reason = change.reason();
+        if change.is_warning() {
+            tracing::warn!(reason, "{note}");
+        } else {
+            tracing::info!(reason, "{note}");
+        }
+        metrics.rotated(reason);
+        let is_warning = change.is_warning();
+        store
+            .report(Notice {
+                reason,
+                note,
+                is_warning,
+            })
+            .await;
     }
 }
 
@@ -146,52 +248,101 @@ async fn obtain(
     metrics: &Metrics,
     kept: Option<&Current>,
 ) -> Result<Current, AuthorityError> {
-    let kept = (
-        kept.map(|kept| &kept.parts),
-        kept.and_then(Current::token_parts),
-    );
     for _ in 0..ATTEMPTS {
-        let found = store.decide(kept, owner.tokens.is_some()).await?;
-        let (parts, is_new) = match found.bundle {
-            Decision::Use(parts) => (parts, false),
-            Decision::Restore(parts) => (parts, true),
-            Decision::Generate => (owner.generate()?, true),
-        };
-        let bundle = Arc::new(Bundle::load(&parts, Timestamp::now())?);
-        let (tokens, are_new) = owner.tokens(found.tokens)?;
-        if is_new {
-            if store.write(&parts).await? == Written::Conflict {
-                continue;
-            }
-            let restored = kept.0.is_some();
-            tracing::warn!(
-                restored,
-                "the store of the trust bundle was empty; wrote one"
-            );
-            metrics.changed();
+        if let Some(current) = try_obtain(store, owner, metrics, kept).await? {
+            return Ok(current);
         }
-        if let Some(tokens) = tokens.as_ref().filter(|_| are_new) {
-            if store.write_tokens(&tokens.parts).await? == Written::Conflict {
-                continue;
-            }
-            tracing::info!("the store lacked parts of the JWT signing key; wrote them");
-        }
-        let current = Current {
-            parts,
-            bundle,
-            tokens,
-        };
-        let repaired = store.publish(current.public()).await?;
-        if !repaired.is_empty() && !is_new && !are_new {
-            tracing::warn!(
-                keys = repaired.join(","),
-                "the public copy of the trust bundle differed from the Secret; repaired it"
-            );
-            store.report(&repaired).await;
-        }
-        return Ok(current);
     }
     Err(AuthorityError::Contended)
+}
+
+/// `None` if another replica wrote meanwhile.
+async fn try_obtain(
+    store: &Store,
+    owner: &Owner,
+    metrics: &Metrics,
+    kept: Option<&Current>,
+) -> Result<Option<Current>, AuthorityError> {
+    let used = kept.map(|kept| &kept.parts);
+    let tokens = kept.and_then(Current::token_parts);
+    let found = store.decide((used, tokens), owner.tokens.is_some()).await?;
+    let before = found.state.clone();
+    let (outcome, origin) = owner
+        .bundle(store, found.bundle, found.state, &found.wishes)
+        .await?;
+    let parts = outcome.kept.parts;
+    let bundle = Arc::new(Bundle::load(&parts, Timestamp::now())?);
+    let (tokens, are_new) = owner.tokens(found.tokens)?;
+    let current = Current {
+        parts,
+        bundle,
+        tokens,
+    };
+    let is_new = origin != Origin::Stored || outcome.kept.state != before;
+    let contents = Contents {
+        bundle: is_new.then_some(&current.parts),
+        state: outcome.kept.state.as_ref().filter(|_| is_new),
+        tokens: current.token_parts().filter(|_| are_new),
+    };
+    if (is_new || are_new) && store.write(found.seen, contents).await? == Written::Conflict {
+        return Ok(None);
+    }
+    if are_new {
+        tracing::info!("the store lacked parts of the JWT signing key; wrote them");
+    }
+    if origin != Origin::Stored {
+        let restored = origin == Origin::Restored;
+        tracing::warn!(
+            restored,
+            "the store of the trust bundle was empty; wrote one"
+        );
+        metrics.changed();
+        if restored {
+            store.report(restoration()).await;
+        }
+    }
+    let repaired = store.publish(current.public()).await?;
+    if !repaired.is_empty() && !is_new && !are_new {
+        store.report(repair(&repaired)).await;
+    }
+    if origin == Origin::Stored {
+        tell(store, metrics, &outcome.changes).await;
+    }
+    Ok(Some(current))
+}
+
+fn restoration() -> Notice {
+    Notice {
+        reason: "TrustBundleRestored",
+        note:
+            "the Secret was emptied while sidecars trust its roots; what it held was written back"
+                .to_owned(),
+        is_warning: true,
+    }
+}
+
+fn repair(repaired: &[String]) -> Notice {
+    let keys = repaired.join(" and ");
+    tracing::warn!(
+        keys,
+        "the public copy of the trust bundle differed from the Secret; repaired it"
+    );
+    Notice {
+        reason: "TrustBundleRepaired",
+        note: format!("{keys} differed from the Secret and was written again; the Secret decides"),
+        is_warning: true,
+    }
+}
+
+/// Where a bundle comes from.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Origin {
+    /// It was in the store.
+    Stored,
+    /// It had been there, and the store lost it.
+    Restored,
+    /// It was made.
+    Made,
 }
 
 // === impl Current ===
@@ -199,6 +350,11 @@ async fn obtain(
 impl Current {
     fn token_parts(&self) -> Option<&jwt::Parts> {
         self.tokens.as_ref().map(|tokens| &tokens.parts)
+    }
+
+    fn show(&self, metrics: &Metrics) {
+        let roots = rotation::roots(&self.parts);
+        metrics.bundle(&self.bundle, roots.end());
     }
 
     fn public(&self) -> Public<'_> {
@@ -212,15 +368,41 @@ impl Current {
 // === impl Owner ===
 
 impl Owner {
-    fn generate(&self) -> Result<Parts, AuthorityError> {
-        let (now, entropy) = (Timestamp::now(), random::entropy()?);
-        Ok(generate::generate(
-            &self.trust_domain,
-            &self.namespace,
-            self.skew,
-            now,
-            &entropy,
-        )?)
+    /// The bundle to sign with, by what was found in the store.
+    async fn bundle(
+        &self,
+        store: &Store,
+        decision: Decision,
+        state: Option<State>,
+        wishes: &Wishes,
+    ) -> Result<(Outcome, Origin), AuthorityError> {
+        let (now, unchanged) = (Timestamp::now(), |parts, state| Outcome {
+            kept: Kept { parts, state },
+            changes: Vec::new(),
+        });
+        Ok(match decision {
+            Decision::Use(parts) => {
+                Bundle::load(&parts, now)?;
+                let (kept, profile) = (Kept { parts, state }, &self.rotation.profile);
+                let outcome = rotation::reconcile(kept, wishes, profile, now, random::serial()?)?;
+                (outcome, Origin::Stored)
+            }
+            Decision::Restore(parts) => (unchanged(parts, state), Origin::Restored),
+            Decision::Generate if store.is_orphaned().await? => {
+                return Err(AuthorityError::Orphaned);
+            }
+            Decision::Generate => {
+                let parts = self.rotation.profile.generate(now, &random::entropy()?)?;
+                let made = Kept { parts, state };
+                let outcome = if store.remembers() {
+                    let random = random::rotation()?;
+                    rotation::advance(made, wishes, &self.rotation, None, now, &random)?
+                } else {
+                    unchanged(made.parts, None)
+                };
+                (outcome, Origin::Made)
+            }
+        })
     }
 
     /// What makes tokens, and whether the store lacks it. Where none are made, what the store

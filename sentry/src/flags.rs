@@ -5,12 +5,17 @@ use std::path::{Path, PathBuf};
 use clap::{ArgAction, Args, Parser};
 use config::{GoDuration, args::boolean};
 use identity_core::{SpiffeIdError, TrustDomain};
+use jiff::SignedDuration;
 use sentry_core::{
+    Terms,
     agreement::Names,
+    generate::Profile,
     jwt::{self, UnknownAlgorithm},
     oidc::{Oidc, Prefix, PrefixError},
+    rotation,
     settings::Mode,
     trust_domain,
+    validator::kubernetes::ControlPlane,
 };
 
 use crate::oidc::CertificateFiles;
@@ -52,12 +57,30 @@ pub struct Flags {
     /// Kubeconfig, if not run inside the cluster
     #[arg(long)]
     pub kubeconfig: Option<PathBuf>,
+    /// How authorities follow each other
+    #[command(flatten)]
+    pub rotation: RotationFlags,
     /// Tokens beside certificates
     #[command(flatten)]
     pub jwt: JwtFlags,
     /// The server that publishes the tokens' keys
     #[command(flatten)]
     pub oidc: OidcFlags,
+}
+
+/// How authorities follow each other, in a cluster.
+#[derive(Args, Clone, Debug)]
+pub struct RotationFlags {
+    /// Replace authorities that sentry made by age
+    #[arg(long, default_value_t = true, action = ArgAction::Set, num_args = 0..=1,
+          require_equals = true, default_missing_value = "true", value_parser = boolean)]
+    pub root_rotation: bool,
+    /// How long a new root lives
+    #[arg(long, default_value = "8760h")]
+    pub root_lifetime: GoDuration,
+    /// How long an authority signs before the next takes over; at most half of its root's life
+    #[arg(long, default_value = "2920h")]
+    pub root_rotation_interval: GoDuration,
 }
 
 /// Tokens beside certificates.
@@ -148,6 +171,11 @@ pub enum FlagError {
     /// A credential file's name without a last part.
     #[error("{0} names no file")]
     NoFile(&'static str),
+    /// The durations of roots.
+    #[error(
+        "--root-rotation-interval must be longer than nothing and at most half of --root-lifetime"
+    )]
+    Rotation,
     /// `--jwt-signing-algorithm`.
     #[error("--jwt-signing-algorithm")]
     Algorithm(#[from] UnknownAlgorithm),
@@ -208,7 +236,7 @@ impl Flags {
         if self.jwt.jwt_issuer.is_some() && !self.jwt.jwt_enabled {
             return Err(FlagError::JwtIssuer);
         }
-        Ok(())
+        self.rotation.check()
     }
 
     /// How tokens are made, if they are.
@@ -265,6 +293,34 @@ impl Flags {
             issuer_key: path(&self.issuer_key_filename),
             jwt_key: absolute(&self.jwt.jwt_key_filename, "jwt.key"),
             key_set: absolute(&self.jwt.jwks_filename, "jwks.json"),
+        }
+    }
+}
+
+// === impl RotationFlags ===
+
+impl RotationFlags {
+    fn check(&self) -> Result<(), FlagError> {
+        let interval = self.root_rotation_interval.as_nanos();
+        if interval <= 0 || self.root_lifetime.as_nanos() / 2 < interval {
+            return Err(FlagError::Rotation);
+        }
+        Ok(())
+    }
+
+    /// How authorities of this kind follow each other.
+    pub fn settings(&self, own: &ControlPlane, terms: Terms) -> rotation::Settings {
+        let duration = |go: GoDuration| SignedDuration::from_nanos(go.as_nanos());
+        rotation::Settings {
+            profile: Profile {
+                trust_domain: own.trust_domain.clone(),
+                namespace: own.namespace.clone(),
+                skew: terms.skew,
+                lifetime: self.root_lifetime,
+            },
+            by_age: self.root_rotation,
+            interval: duration(self.root_rotation_interval),
+            leaf_life: duration(terms.ttl),
         }
     }
 }

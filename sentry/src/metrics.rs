@@ -6,10 +6,16 @@ use prometheus_client::{
     metrics::{counter::Counter, family::Family, gauge::Gauge},
     registry::Registry,
 };
+use sentry_core::{Bundle, rotation::Nearness};
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct Reason {
     reason: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct Within {
+    within: &'static str,
 }
 
 /// The only reason that dashboards know for a failed signature.
@@ -26,6 +32,10 @@ pub struct Metrics {
     own_failed: Family<Reason, Counter>,
     changed: Counter,
     expiry: Gauge,
+    chain_expiry: Gauge,
+    last_root_expiry: Gauge,
+    rotations: Family<Reason, Counter>,
+    sidecars: Family<Within, Gauge>,
 }
 
 // === impl Metrics ===
@@ -66,6 +76,26 @@ impl Metrics {
             "End of the issuer certificate, in seconds since 1970",
             self.expiry.clone(),
         );
+        registry.register(
+            "trilby_sentry_chain_expiry_timestamp",
+            "End of the issuer or its root, whichever is first, in seconds since 1970; nothing is signed past it",
+            self.chain_expiry.clone(),
+        );
+        registry.register(
+            "trilby_sentry_last_root_expiry_timestamp",
+            "End of the longest-lived published root, in seconds since 1970; a sidecar that starts now lasts until then",
+            self.last_root_expiry.clone(),
+        );
+        registry.register(
+            "trilby_sentry_bundle_changes",
+            "What happened to the trust bundle, by reason as in Events",
+            self.rotations.clone(),
+        );
+        registry.register(
+            "trilby_sentry_sidecars_near_last_root_end",
+            "Running sidecars whose last known root ends soon or has ended",
+            self.sidecars.clone(),
+        );
     }
 
     /// A signing call came in.
@@ -92,9 +122,26 @@ impl Metrics {
         self.changed.inc();
     }
 
-    /// The bundle in use.
-    pub fn issuer_ends(&self, at: Timestamp) {
-        self.expiry.set(at.as_second());
+    /// The bundle in use, and when the longest-lived of its roots ends.
+    pub fn bundle(&self, bundle: &Bundle, last_root_ends: Option<Timestamp>) {
+        self.expiry.set(bundle.issuer_not_after().as_second());
+        self.chain_expiry.set(bundle.path_not_after().as_second());
+        self.last_root_expiry
+            .set(last_root_ends.map_or(0, Timestamp::as_second));
+    }
+
+    /// Something happened to the bundle; `reason` is that of the Event.
+    pub fn rotated(&self, reason: &'static str) {
+        self.rotations.get_or_create(&Reason { reason }).inc();
+    }
+
+    /// So many running sidecars are that near to the end of their last root.
+    pub fn sidecars(&self, nearness: Nearness, count: usize) {
+        let within = Within {
+            within: nearness.name(),
+        };
+        let count = i64::try_from(count).unwrap_or(i64::MAX);
+        self.sidecars.get_or_create(&within).set(count);
     }
 }
 
@@ -111,7 +158,9 @@ mod tests {
         metrics.answered(false);
         metrics.own_failed();
         metrics.changed();
-        metrics.issuer_ends(Timestamp::from_second(7).unwrap());
+        metrics.expiry.set(7);
+        metrics.sidecars(Nearness::Days7, 3);
+        metrics.rotated("RootActivated");
         let mut text = String::new();
         prometheus_client::encoding::text::encode(&mut text, &registry).unwrap();
         for line in [
@@ -121,6 +170,8 @@ mod tests {
             "dapr_sentry_servercert_issue_failed_total{reason=\"\"} 1",
             "dapr_sentry_issuercert_changed_total 1",
             "dapr_sentry_issuercert_expiry_timestamp 7",
+            "trilby_sentry_sidecars_near_last_root_end{within=\"Within7Days\"} 3",
+            "trilby_sentry_bundle_changes_total{reason=\"RootActivated\"} 1",
         ] {
             assert!(
                 text.lines().any(|found| found == line),

@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     authority::Authority,
+    kubernetes::Pods,
     metrics::Metrics,
     random::{self, RandomError},
     trigger::Trigger,
@@ -47,7 +48,6 @@ pub enum OwnError {
 }
 
 /// Keeps sentry's own certificate fresh and the bundle in line with its store.
-#[derive(Debug)]
 pub struct Keeper {
     authority: Arc<Authority>,
     identity: Identity,
@@ -55,6 +55,7 @@ pub struct Keeper {
     terms: Terms,
     metrics: Metrics,
     trigger: Trigger,
+    pods: Option<Arc<Pods>>,
 }
 
 // === impl Keeper ===
@@ -70,6 +71,7 @@ impl Keeper {
         terms: Terms,
         metrics: Metrics,
         trigger: Trigger,
+        pods: Option<Arc<Pods>>,
     ) -> Result<Self, OwnError> {
         let identity = Identity::empty();
         let keeper = Self {
@@ -79,6 +81,7 @@ impl Keeper {
             terms,
             metrics,
             trigger,
+            pods,
         };
         keeper.issue()?;
         Ok(keeper)
@@ -104,13 +107,16 @@ impl Keeper {
                 _ = ticks.tick() => {}
             }
             let changed = self.trigger.fired().await;
-            let reloaded = if changed || checked.elapsed() >= RECHECK {
+            let rechecks = checked.elapsed() >= RECHECK;
+            let mut replaced = false;
+            if changed || rechecks {
                 checked = Instant::now();
-                self.reload().await
-            } else {
-                false
-            };
-            if reloaded || self.is_due() {
+                replaced = self.reload().await;
+            }
+            if rechecks {
+                replaced |= self.advance().await;
+            }
+            if replaced || self.is_due() {
                 self.renew();
             }
         }
@@ -130,6 +136,19 @@ impl Keeper {
                     error,
                     "the trust bundle could not be reloaded; keeping the one in use"
                 );
+                false
+            }
+        }
+    }
+
+    /// Rotations are measured in days, so a look now and then is enough.
+    async fn advance(&self) -> bool {
+        let known = self.pods.as_ref().and_then(|pods| pods.roots());
+        match self.authority.advance(known.as_deref()).await {
+            Ok(changed) => changed,
+            Err(error) => {
+                let error: &(dyn std::error::Error + 'static) = &error;
+                tracing::error!(error, "a rotation failed; the present bundle stays in use");
                 false
             }
         }

@@ -6,7 +6,7 @@ use aws_lc_rs::{
     rand,
     rsa::{KeyPair, KeySize},
 };
-use sentry_core::generate::Entropy;
+use sentry_core::{generate::Entropy, rotation::Randomness};
 use zeroize::Zeroizing;
 
 /// The operating system gave no random bytes.
@@ -53,5 +53,16 @@ pub fn entropy() -> Result<Entropy, RandomError> {
         issuer_seed: seed()?,
         root_serial: serial()?,
         issuer_serial: serial()?,
+    })
+}
+
+/// What a step of a rotation needs.
+///
+/// # Errors
+/// If the system gives no random bytes.
+pub fn rotation() -> Result<Randomness, RandomError> {
+    Ok(Randomness {
+        entropy: entropy()?,
+        serial: serial()?,
     })
 }

@@ -19,7 +19,7 @@ use crate::{
     configuration::{self, ConfigurationError},
     flags::{FlagError, Flags},
     jwks::{Jwks, JwksError},
-    kubernetes::{Kubernetes, Pods},
+    kubernetes::{Kubernetes, Pods, Warden},
     metrics::Metrics,
     oidc,
     own::{Keeper, OwnError},
@@ -95,8 +95,9 @@ struct Context {
 pub async fn start(flags: Flags, process: Process) -> Result<(), StartError> {
     let context = Context::new(flags, process).await?;
     let authority = Arc::new(context.authority().await?);
-    let identity = context.keep(Arc::clone(&authority)).await?;
-    let validators = context.validators().await?;
+    let pods = context.pods(&authority);
+    let identity = context.keep(Arc::clone(&authority), pods.clone()).await?;
+    let validators = context.validators(pods).await?;
     context.serve_oidc(&authority)?;
     context.serve(authority, validators, &identity).await
 }
@@ -142,9 +143,7 @@ impl Context {
             ))),
         };
         let owner = Owner {
-            trust_domain: self.own.trust_domain.clone(),
-            namespace: self.own.namespace.clone(),
-            skew: self.settings.terms.skew,
+            rotation: self.flags.rotation.settings(&self.own, self.settings.terms),
             tokens: self.flags.tokens(self.settings.terms.skew)?,
             key_id: self.flags.jwt.jwt_key_id.clone(),
         };
@@ -152,7 +151,11 @@ impl Context {
     }
 
     /// Issues sentry's own certificate and keeps it, and the bundle, fresh.
-    async fn keep(&self, authority: Arc<Authority>) -> Result<Identity, StartError> {
+    async fn keep(
+        &self,
+        authority: Arc<Authority>,
+        pods: Option<Arc<Pods>>,
+    ) -> Result<Identity, StartError> {
         let files = self.flags.paths().files();
         let workload = generate::sentry(&self.own.trust_domain, &self.own.namespace);
         let keeper = Keeper::new(
@@ -161,6 +164,7 @@ impl Context {
             self.settings.terms,
             self.metrics.clone(),
             Trigger::new(files).await,
+            pods,
         )?;
         let identity = keeper.identity();
         self.process
@@ -169,12 +173,11 @@ impl Context {
         Ok(identity)
     }
 
-    async fn validators(&self) -> Result<Validators, StartError> {
-        let kubernetes = self
-            .client
-            .clone()
-            .map(|client| self.kubernetes(client))
-            .transpose()?;
+    async fn validators(&self, pods: Option<Arc<Pods>>) -> Result<Validators, StartError> {
+        let kubernetes = match (&self.client, pods) {
+            (Some(client), Some(pods)) => Some(self.kubernetes(client.clone(), pods)?),
+            _ => None,
+        };
         Ok(Validators {
             default: self.settings.default_method,
             insecure: self.settings.allows(Method::Insecure),
@@ -199,12 +202,22 @@ impl Context {
         generate::sentry(&self.own.trust_domain, &self.own.namespace).spiffe_id()
     }
 
-    fn kubernetes(&self, client: Client) -> Result<Kubernetes, StartError> {
+    /// Follows the pods of the cluster, if there is one, and looks after those that need it.
+    fn pods(&self, authority: &Arc<Authority>) -> Option<Arc<Pods>> {
+        let client = self.client.clone()?;
         let pods = Arc::new(Pods::new(client.clone()));
-        let (watch, synced) = (Arc::clone(&pods), Arc::clone(&pods));
-        let stopping = self.process.stopping();
+        let (watch, stopping) = (Arc::clone(&pods), self.process.stopping());
         self.process
             .spawn("pods", async move { watch.run(stopping).await });
+        let (authority, metrics) = (Arc::clone(authority), self.metrics.clone());
+        let warden = Warden::new(client, Arc::clone(&pods), authority, metrics);
+        self.process
+            .spawn("warden", warden.run(self.process.stopping()));
+        Some(pods)
+    }
+
+    fn kubernetes(&self, client: Client, pods: Arc<Pods>) -> Result<Kubernetes, StartError> {
+        let synced = Arc::clone(&pods);
         let target = self.process.health().target("sentry-kubernetes-validator");
         let stopping = self.process.stopping();
         self.process

@@ -3,8 +3,13 @@
 //! A bundle that somebody put in place is never overwritten. A store that holds only a part of
 //! one is an error that names what is missing; only an empty store gets a new authority.
 
-use crate::{bundle::Parts, jwt};
 use zeroize::Zeroizing;
+
+use crate::{
+    bundle::Parts,
+    jwt, pem,
+    rotation::{State, Wishes},
+};
 
 /// A store's contents; an empty text counts as missing.
 #[derive(Default)]
@@ -19,6 +24,10 @@ pub struct Stored {
     pub jwt_key: Option<Zeroizing<Vec<u8>>>,
     /// Key set of tokens; an empty one is there, and wrong.
     pub key_set: Option<Vec<u8>>,
+    /// What sentry remembers about the bundle.
+    pub state: Option<State>,
+    /// What people ask for.
+    pub wishes: Wishes,
 }
 
 /// What the parts are called where they are stored.
@@ -35,6 +44,10 @@ pub struct Names {
     /// Name of the key set of tokens.
     pub key_set: String,
 }
+
+/// The keys under which Kubernetes itself, and cert-manager, keep a certificate and its key.
+const TLS_CHAIN: &str = "tls.crt";
+const TLS_KEY: &str = "tls.key";
 
 /// A store holds some parts of a bundle and lacks others.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -71,7 +84,8 @@ pub enum TokenDecision {
     Generate,
 }
 
-/// Decides about a store, given the bundle that this process has been signing with, if any.
+/// Decides about a store, given the bundle that this process has been signing with, if any. What
+/// the store itself remembers may be newer, written by another replica.
 ///
 /// # Errors
 /// If the store holds a part of a bundle only.
@@ -89,7 +103,11 @@ pub fn decide(
             issuer_chain,
             issuer_key,
         })),
-        (None, None, None) => Ok(kept.cloned().map_or(Decision::Generate, Decision::Restore)),
+        (None, None, None) => {
+            let remembered = stored.state.as_ref().and_then(|state| state.kept.as_ref());
+            let kept = remembered.or(kept).cloned();
+            Ok(kept.map_or(Decision::Generate, Decision::Restore))
+        }
         (anchors, issuer_chain, issuer_key) => {
             let parts = [
                 (anchors.is_none(), &names.anchors),
@@ -133,11 +151,33 @@ pub fn decide_tokens(
     })
 }
 
+/// Whether a public copy tells of a root that sidecars may trust already: then a bundle was lost,
+/// and a new one would cut them off.
+pub fn copy_tells_of_a_root(copy: &str) -> bool {
+    pem::certificates(copy.as_bytes()).is_ok()
+}
+
 /// Whether a public copy, of the anchors or of the key set, must be written again. The private
 /// store is the truth: sidecars get their anchors from the copy and must get those that sentry
 /// signs under.
 pub fn copy_is_stale(copy: Option<&str>, truth: &str) -> bool {
     copy != Some(truth)
+}
+
+// === impl Names ===
+
+impl Names {
+    /// The names to use for a store: where something is under both names of a
+    /// `kubernetes.io/tls` Secret, nobody but a manager of certificates put it there.
+    #[must_use]
+    pub fn or_tls(&self, is_filled: impl Fn(&str) -> bool) -> Self {
+        let mut names = self.clone();
+        if is_filled(TLS_CHAIN) && is_filled(TLS_KEY) {
+            TLS_CHAIN.clone_into(&mut names.issuer_chain);
+            TLS_KEY.clone_into(&mut names.issuer_key);
+        }
+        names
+    }
 }
 
 #[cfg(test)]
@@ -187,6 +227,26 @@ mod tests {
         let kept = parts("kept");
         let restored = decide(&mut empty(), &names(), Some(&kept));
         assert_eq!(restored, Ok(Decision::Restore(kept)));
+    }
+
+    #[test]
+    fn restores_what_the_store_remembers_itself() {
+        let mut stored = Stored {
+            state: Some(State {
+                kept: Some(parts("newer")),
+                ..State::default()
+            }),
+            ..Stored::default()
+        };
+        let restored = decide(&mut stored, &names(), Some(&parts("older")));
+        assert_eq!(restored, Ok(Decision::Restore(parts("newer"))));
+    }
+
+    #[test]
+    fn takes_the_names_of_a_certificate_manager() {
+        let chosen = |keys: &[&str]| names().or_tls(|key| keys.contains(&key)).issuer_chain;
+        assert_eq!(chosen(&["tls.crt", "tls.key", "issuer.crt"]), "tls.crt");
+        assert_eq!(chosen(&["tls.crt", "issuer.crt"]), "issuer.crt");
     }
 
     #[test]

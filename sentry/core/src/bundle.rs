@@ -158,7 +158,7 @@ fn check_order<'a>(
                 .map_err(|error| BundleError::Order(index + 1, error))?;
         }
     }
-    if parsed.last().is_some_and(chain::self_issued) {
+    if parsed.last().is_some_and(chain::self_signed) {
         parsed.pop();
     }
     Ok(parsed)

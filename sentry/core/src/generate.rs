@@ -2,8 +2,9 @@
 
 use config::GoDuration;
 use identity_core::{TrustDomain, Workload};
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use rustls_pki_types::CertificateDer;
+use x509_parser::{certificate::X509Certificate, x509::AttributeTypeAndValue};
 use zeroize::Zeroizing;
 
 use crate::{
@@ -17,8 +18,8 @@ use crate::{
     },
 };
 
-/// How long a generated root and issuer live.
-const LIFETIME: SignedDuration = SignedDuration::from_hours(365 * 24);
+/// How long a generated root and issuer live, where nothing else is said.
+pub const LIFETIME: GoDuration = GoDuration::from_secs(365 * 24 * 3600);
 
 /// What sentry calls itself in its SPIFFE ID.
 pub const SENTRY_APP_ID: &str = "dapr-sentry";
@@ -35,53 +36,17 @@ pub struct Entropy {
     pub issuer_serial: [u8; 16],
 }
 
-/// Makes a new authority of the trust domain for the sentry of `namespace`, back-dated by `skew`.
-///
-/// The root's key is dropped: nobody can ever sign with it again.
-///
-/// # Errors
-/// If the times can't be written, or the library refuses to sign.
-pub fn generate(
-    trust_domain: &TrustDomain,
-    namespace: &str,
-    skew: GoDuration,
-    now: Timestamp,
-    entropy: &Entropy,
-) -> Result<Parts, WriteError> {
-    let root_key = PrivateKey::ed25519(&entropy.root_seed)?;
-    let issuer_key = PrivateKey::ed25519(&entropy.issuer_seed)?;
-    let root_name = template::organisation(trust_domain.as_str());
-    let issuer_name = template::organisation(&issuer_id(trust_domain, namespace));
-    let authority = |serial, subject, key: &PrivateKey, usages: &[KeyUsage]| {
-        let authority = Authority {
-            serial,
-            issuer: &root_name,
-            subject,
-            usages,
-            skew,
-            now,
-        };
-        authority.sign(key, &root_key)
-    };
-    let root_usages = [KeyUsage::DigitalSignature, KeyUsage::KeyCertSign];
-    let issuer_usages = [
-        KeyUsage::DigitalSignature,
-        KeyUsage::KeyCertSign,
-        KeyUsage::CrlSign,
-    ];
-    let root = authority(entropy.root_serial, &root_name, &root_key, &root_usages)?;
-    let issuer = authority(
-        entropy.issuer_serial,
-        &issuer_name,
-        &issuer_key,
-        &issuer_usages,
-    )?;
-    let key_pem = key::ed25519_pem(&entropy.issuer_seed);
-    Ok(Parts {
-        anchors: pem::encode_certificates(&[root]).into(),
-        issuer_chain: pem::encode_certificates(&[issuer]).into(),
-        issuer_key: Zeroizing::new(key_pem.as_bytes().to_vec()),
-    })
+/// For whom authorities are made, and for how long.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Profile {
+    /// Trust domain of the control plane.
+    pub trust_domain: TrustDomain,
+    /// Namespace of sentry.
+    pub namespace: String,
+    /// How far everything is back-dated.
+    pub skew: GoDuration,
+    /// From now to the end of root and issuer.
+    pub lifetime: GoDuration,
 }
 
 /// The issuer's organisation is sentry's SPIFFE ID; a namespace that makes no SPIFFE ID is caught
@@ -90,9 +55,86 @@ fn issuer_id(trust_domain: &TrustDomain, namespace: &str) -> String {
     format!("spiffe://{trust_domain}/ns/{namespace}/{SENTRY_APP_ID}")
 }
 
+/// Whether an issuer was made by sentry, by Dapr's, or by the `dapr` command, which all give it
+/// the same form of name. Anything else is the authority of somebody who looks after it.
+pub(crate) fn is_self_made(issuer: &X509Certificate<'_>) -> bool {
+    let is_own = |name: &str| name.starts_with("spiffe://") && name.ends_with("/dapr-sentry");
+    let mut names = issuer.subject().iter_organization();
+    let first = names.next().map(AttributeTypeAndValue::as_str);
+    match (first, names.next()) {
+        (Some(Ok(name)), None) => is_own(name) && issuer.subject().iter().count() == 1,
+        _ => false,
+    }
+}
+
 /// Sentry as a workload of its own trust domain.
 pub fn sentry(trust_domain: &TrustDomain, namespace: &str) -> Workload {
     Workload::new(trust_domain.clone(), namespace, SENTRY_APP_ID)
+}
+
+// === impl Profile ===
+
+impl Profile {
+    /// Makes a new authority: one root and one issuer below it.
+    ///
+    /// The root's key is dropped: nobody can ever sign with it again.
+    ///
+    /// # Errors
+    /// If the times can't be written, or the library refuses to sign.
+    pub fn generate(&self, now: Timestamp, entropy: &Entropy) -> Result<Parts, WriteError> {
+        let root_key = PrivateKey::ed25519(&entropy.root_seed)?;
+        let issuer_key = PrivateKey::ed25519(&entropy.issuer_seed)?;
+        let root_name = template::organisation(self.trust_domain.as_str());
+        let issuer_name = template::organisation(&issuer_id(&self.trust_domain, &self.namespace));
+        let root = Authority {
+            serial: entropy.root_serial,
+            issuer: &root_name,
+            subject: &root_name,
+            usages: &[KeyUsage::DigitalSignature, KeyUsage::KeyCertSign],
+        };
+        let issuer = Authority {
+            serial: entropy.issuer_serial,
+            issuer: &root_name,
+            subject: &issuer_name,
+            usages: &[
+                KeyUsage::DigitalSignature,
+                KeyUsage::KeyCertSign,
+                KeyUsage::CrlSign,
+            ],
+        };
+        let anchors = [self.sign(&root, now, &root_key, &root_key)?];
+        let chain = [self.sign(&issuer, now, &issuer_key, &root_key)?];
+        let key_pem = key::ed25519_pem(&entropy.issuer_seed);
+        Ok(Parts {
+            anchors: pem::encode_certificates(&anchors).into(),
+            issuer_chain: pem::encode_certificates(&chain).into(),
+            issuer_key: Zeroizing::new(key_pem.as_bytes().to_vec()),
+        })
+    }
+
+    /// No authority key identifier: the original writes none, and peers need none.
+    fn sign(
+        &self,
+        authority: &Authority<'_>,
+        now: Timestamp,
+        own: &PrivateKey,
+        signer: &PrivateKey,
+    ) -> Result<CertificateDer<'static>, WriteError> {
+        let template = Template {
+            serial: authority.serial,
+            issuer: authority.issuer,
+            subject: authority.subject,
+            not_before: template::shifted(now, -self.skew.as_nanos())?,
+            not_after: template::shifted(now, self.lifetime.as_nanos())?,
+            public_key: &own.public_key_info(),
+            extensions: vec![
+                Extension::key_usage(authority.usages),
+                Extension::authority(),
+                Extension::subject_key_id(own.public_key_bits()),
+            ],
+        };
+        template.sign(signer)
+    }
 }
 
 struct Authority<'a> {
@@ -100,33 +142,4 @@ struct Authority<'a> {
     issuer: &'a [u8],
     subject: &'a [u8],
     usages: &'a [KeyUsage],
-    skew: GoDuration,
-    now: Timestamp,
-}
-
-impl Authority<'_> {
-    /// No authority key identifier: the original writes none, and peers need none.
-    fn sign(
-        &self,
-        own: &PrivateKey,
-        signer: &PrivateKey,
-    ) -> Result<CertificateDer<'static>, WriteError> {
-        let template = Template {
-            serial: self.serial,
-            issuer: self.issuer,
-            subject: self.subject,
-            not_before: template::shifted(self.now, -self.skew.as_nanos())?,
-            not_after: self
-                .now
-                .checked_add(LIFETIME)
-                .map_err(|_| WriteError::Time(self.now))?,
-            public_key: &own.public_key_info(),
-            extensions: vec![
-                Extension::key_usage(self.usages),
-                Extension::authority(),
-                Extension::subject_key_id(own.public_key_bits()),
-            ],
-        };
-        template.sign(signer)
-    }
 }

@@ -23,6 +23,7 @@ pub mod key_source;
 pub mod oidc;
 pub mod pem;
 pub mod request;
+pub mod rotation;
 pub mod settings;
 pub mod trust_domain;
 pub mod validator;

@@ -1,6 +1,9 @@
 //! The validator that asks the API server whose token it was given.
 
+mod object;
 mod pods;
+mod warden;
+mod workload;
 
 use std::sync::Arc;
 
@@ -13,7 +16,8 @@ use sentry_core::validator::{
     kubernetes::{self, ControlPlane, LEGACY_AUDIENCE, ServiceAccount, Verdict},
 };
 
-pub use pods::Pods;
+pub use pods::{Pods, Sidecar};
+pub use warden::Warden;
 
 /// The validator that asks the API server whose token it was given. Every call is reviewed, and
 /// nothing here slows calls down: the API server decides how many it takes.

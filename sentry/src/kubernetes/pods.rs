@@ -1,73 +1,57 @@
-//! The pods of the cluster, as far as they matter for identities.
+//! The pods of the cluster that have a sidecar, as far as they matter for identities and for the
+//! life of roots.
 
-use std::{borrow::Cow, collections::HashMap, pin::pin};
+use std::{collections::HashMap, pin::pin, sync::Arc};
 
 use futures::StreamExt as _;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use kube::{Api, Client, Resource, api::ListParams, core::NamespaceResourceScope};
+use kube::{Api, Client, api::ListParams};
 use parking_lot::RwLock;
 use process::kubernetes::Event;
 use sentry_core::{
-    images::Image,
+    rotation::KnownRoots,
     validator::kubernetes::{Pod, ServiceAccount},
 };
-use serde::Deserialize;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-/// A container that keeps running beside the others, though it is listed among the first.
-const ALWAYS: &str = "Always";
+use super::object::PodObject;
 
-/// The pods of the cluster, kept by a watch. A pod that the watch has not brought yet is read
-/// directly, so that a sidecar which starts at once is not refused.
+/// What the injector labels the pods with that it gave a sidecar. Others that ask for an identity
+/// are few, and read one by one: so a watch needs not bring every pod of the cluster.
+const INJECTED: &str = "dapr.io/sidecar-injected=true";
+
+/// The pods of the cluster that have a sidecar, kept by a watch. A pod that the watch has not
+/// brought yet is read directly, so that a sidecar which starts at once is not refused.
 pub struct Pods {
     client: Client,
-    known: RwLock<HashMap<(String, String), Pod>>,
+    known: RwLock<HashMap<(String, String), Known>>,
+    /// Pods share the few texts there are.
+    roots: RwLock<HashMap<String, Arc<KnownRoots>>>,
     synced: watch::Sender<bool>,
 }
 
-/// A pod as the API server tells it, without all that does not matter here: of a big cluster
-/// only these few fields are ever in memory.
-#[derive(Clone, Debug, Default, Deserialize)]
-struct PodObject {
-    #[serde(default)]
-    metadata: ObjectMeta,
-    #[serde(default)]
-    spec: Option<Spec>,
-    #[serde(default)]
-    status: Option<Status>,
+struct Known {
+    pod: Pod,
+    sidecar: Option<Sidecar>,
 }
 
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Spec {
-    service_account_name: Option<String>,
-    init_containers: Option<Vec<Container>>,
-    containers: Option<Vec<Container>>,
-}
-
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Container {
-    #[serde(default)]
-    name: String,
-    image: Option<String>,
-    restart_policy: Option<String>,
-}
-
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Status {
-    init_container_statuses: Option<Vec<ContainerStatus>>,
-    container_statuses: Option<Vec<ContainerStatus>>,
-}
-
-#[derive(Clone, Debug, Default, Deserialize)]
-struct ContainerStatus {
-    #[serde(default)]
-    name: String,
-    #[serde(default, rename = "imageID")]
-    image_id: String,
+/// A running sidecar that was given roots.
+#[derive(Clone, Debug)]
+pub struct Sidecar {
+    /// Namespace of its pod.
+    pub namespace: String,
+    /// Name of its pod.
+    pub pod: String,
+    /// UID of its pod.
+    pub uid: Option<String>,
+    /// Version of its pod, so that of several replicas one writes to it.
+    pub version: Option<String>,
+    /// What made its pod: kind and name.
+    pub owner: Option<(String, String)>,
+    /// What its pod says about its roots already.
+    pub told: Option<String>,
+    /// The roots it was given.
+    pub roots: Arc<KnownRoots>,
 }
 
 // === impl Pods ===
@@ -78,6 +62,7 @@ impl Pods {
         Self {
             client,
             known: RwLock::default(),
+            roots: RwLock::default(),
             synced: watch::Sender::new(false),
         }
     }
@@ -88,7 +73,10 @@ impl Pods {
     /// None; a task must have an error type.
     pub async fn run(&self, stopping: CancellationToken) -> Result<(), std::convert::Infallible> {
         let pods = Api::<PodObject>::all(self.client.clone());
-        let mut events = pin!(process::kubernetes::watch(pods, ListParams::default()));
+        let mut events = pin!(process::kubernetes::watch(
+            pods,
+            ListParams::default().labels(INJECTED)
+        ));
         loop {
             tokio::select! {
                 () = stopping.cancelled() => return Ok(()),
@@ -114,8 +102,8 @@ impl Pods {
             .known
             .read()
             .get(&key)
-            .filter(|pod| pod.is_of(account))
-            .cloned();
+            .filter(|known| known.pod.is_of(account))
+            .map(|known| known.pod.clone());
         match known {
             Some(pod) => Some(pod),
             None => self.read(&account.namespace, name).await,
@@ -141,105 +129,56 @@ impl Pods {
         }
     }
 
+    /// The different sets of roots that running sidecars know, once all are known.
+    pub fn roots(&self) -> Option<Vec<KnownRoots>> {
+        if !*self.synced.borrow() {
+            return None;
+        }
+        let mut roots = self.roots.write();
+        roots.retain(|_, roots| Arc::strong_count(roots) > 1);
+        Some(roots.values().map(|roots| (**roots).clone()).collect())
+    }
+
+    /// The running sidecars for which this holds.
+    pub fn sidecars(&self, holds: impl Fn(&Sidecar) -> bool) -> Vec<Sidecar> {
+        let known = self.known.read();
+        let sidecars = known.values().filter_map(|known| known.sidecar.as_ref());
+        sidecars.filter(|sidecar| holds(sidecar)).cloned().collect()
+    }
+
     fn note(&self, event: Event<PodObject>) {
         match event {
             Event::Reset(pods) => {
-                *self.known.write() = pods.into_iter().map(Pod::from).map(keyed).collect();
+                let pods = pods.into_iter().map(|pod| self.keyed(pod)).collect();
+                *self.known.write() = pods;
                 self.synced.send_replace(true);
             }
             Event::Apply(pod) => {
-                let (key, pod) = keyed(pod.into());
-                self.known.write().insert(key, pod);
+                let (key, known) = self.keyed(pod);
+                self.known.write().insert(key, known);
             }
             Event::Delete(pod) => {
-                let (key, _) = keyed(pod.into());
+                let (key, _) = self.keyed(pod);
                 self.known.write().remove(&key);
             }
         }
     }
-}
 
-fn keyed(pod: Pod) -> ((String, String), Pod) {
-    ((pod.namespace.clone(), pod.name.clone()), pod)
-}
-
-// === impl Pod ===
-
-impl From<PodObject> for Pod {
-    fn from(object: PodObject) -> Self {
-        let images = images(&object);
-        let metadata = object.metadata;
-        let mut pod = Self {
-            namespace: metadata.namespace.unwrap_or_default(),
-            name: metadata.name.unwrap_or_default(),
-            uid: metadata.uid,
-            service_account: object
-                .spec
-                .and_then(|spec| spec.service_account_name)
-                .unwrap_or_default(),
-            images,
-            ..Self::default()
-        };
-        pod.annotate(&metadata.annotations.unwrap_or_default());
-        pod
-    }
-}
-
-/// Native sidecars first, then the ordinary containers, each in the order of the spec.
-fn images(pod: &PodObject) -> Vec<Image> {
-    let (Some(spec), status) = (&pod.spec, pod.status.clone().unwrap_or_default()) else {
-        return Vec::new();
-    };
-    let first = spec.init_containers.iter().flatten();
-    let first = first.filter(|container| container.restart_policy.as_deref() == Some(ALWAYS));
-    let first = first.map(|container| container.image(status.init_container_statuses.as_deref()));
-    let others = spec.containers.iter().flatten();
-    let others = others.map(|container| container.image(status.container_statuses.as_deref()));
-    first.chain(others).collect()
-}
-
-// === impl Container ===
-
-impl Container {
-    fn image(&self, statuses: Option<&[ContainerStatus]>) -> Image {
-        let mut statuses = statuses.unwrap_or_default().iter();
-        let status = statuses.find(|status| status.name == self.name);
-        let image_id = status.map_or("", |status| &status.image_id);
-        Image::new(
-            &self.name,
-            self.image.as_deref().unwrap_or_default(),
-            image_id,
-        )
-    }
-}
-
-// === impl PodObject ===
-
-impl Resource for PodObject {
-    type DynamicType = ();
-    type Scope = NamespaceResourceScope;
-
-    fn kind((): &()) -> Cow<'_, str> {
-        "Pod".into()
+    fn keyed(&self, object: PodObject) -> ((String, String), Known) {
+        let sidecar = object.roots().map(|text| self.intern(text));
+        let sidecar = sidecar.map(|roots| object.sidecar(roots));
+        let pod = Pod::from(object);
+        let key = (pod.namespace.clone(), pod.name.clone());
+        (key, Known { pod, sidecar })
     }
 
-    fn group((): &()) -> Cow<'_, str> {
-        "".into()
-    }
-
-    fn version((): &()) -> Cow<'_, str> {
-        "v1".into()
-    }
-
-    fn plural((): &()) -> Cow<'_, str> {
-        "pods".into()
-    }
-
-    fn meta(&self) -> &ObjectMeta {
-        &self.metadata
-    }
-
-    fn meta_mut(&mut self) -> &mut ObjectMeta {
-        &mut self.metadata
+    fn intern(&self, text: &str) -> Arc<KnownRoots> {
+        let mut roots = self.roots.write();
+        if let Some(known) = roots.get(text) {
+            return Arc::clone(known);
+        }
+        let known = Arc::new(KnownRoots::from_pem(text));
+        roots.insert(text.to_owned(), Arc::clone(&known));
+        known
     }
 }

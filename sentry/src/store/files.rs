@@ -13,7 +13,7 @@ use sentry_core::{
 };
 use zeroize::Zeroizing;
 
-use super::{StoreError, Written};
+use super::{Contents, StoreError, Written};
 use crate::flags::Paths;
 
 /// The bundle in files of this machine.
@@ -42,24 +42,33 @@ impl Files {
             issuer_key: read(&self.paths.issuer_key).await?.map(Zeroizing::new),
             jwt_key: read(&self.paths.jwt_key).await?.map(Zeroizing::new),
             key_set: read(&self.paths.key_set).await?,
+            ..Stored::default()
         })
     }
 
-    /// A key that somebody put there is not touched, not even to write it again.
-    pub(super) fn write_tokens(&self, parts: &jwt::Parts) -> Result<Written, StoreError> {
-        if !self.paths.jwt_key.exists() {
-            write(&self.paths.jwt_key, &parts.key)?;
+    pub(super) fn write(&self, contents: Contents<'_>) -> Result<Written, StoreError> {
+        if let Some(parts) = contents.bundle {
+            self.write_bundle(parts)?;
         }
-        write(&self.paths.key_set, &parts.key_set)?;
+        if let Some(parts) = contents.tokens {
+            self.write_tokens(parts)?;
+        }
         Ok(Written::Yes)
     }
 
     /// The anchors come last: whoever sees them finds the rest as well.
-    pub(super) fn write(&self, parts: &Parts) -> Result<Written, StoreError> {
+    fn write_bundle(&self, parts: &Parts) -> Result<(), StoreError> {
         write(&self.paths.issuer_key, &parts.issuer_key)?;
         write(&self.paths.issuer_chain, &parts.issuer_chain)?;
-        write(&self.paths.anchors, &parts.anchors)?;
-        Ok(Written::Yes)
+        write(&self.paths.anchors, &parts.anchors)
+    }
+
+    /// A key that somebody put there is not touched, not even to write it again.
+    fn write_tokens(&self, parts: &jwt::Parts) -> Result<(), StoreError> {
+        if !self.paths.jwt_key.exists() {
+            write(&self.paths.jwt_key, &parts.key)?;
+        }
+        write(&self.paths.key_set, &parts.key_set)
     }
 }
 

@@ -7,12 +7,13 @@ use std::borrow::Cow;
 
 use sentry_core::{
     Parts,
-    agreement::{self, Decision, Incomplete, Stored, TokenDecision},
+    agreement::{self, Decision, Incomplete, TokenDecision},
     jwt,
+    rotation::{State, StateError, Wishes},
 };
 
 pub use files::Files;
-pub use secret::Secret;
+pub use secret::{Secret, Seen};
 
 /// Why a store could not be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -37,12 +38,15 @@ pub enum StoreError {
         #[source]
         source: Box<kube::Error>,
     },
+    /// What is remembered could not be written as text.
+    #[error(transparent)]
+    State(#[from] StateError),
     /// Only a part of a bundle is there.
     #[error(transparent)]
     Incomplete(#[from] Incomplete),
 }
 
-/// A store, and what was read from it.
+/// A place that holds a bundle.
 #[derive(Debug)]
 pub enum Store {
     /// Files of this machine.
@@ -58,6 +62,34 @@ pub struct Found {
     pub bundle: Decision,
     /// About the parts of tokens.
     pub tokens: TokenDecision,
+    /// What is remembered about the bundle.
+    pub state: Option<State>,
+    /// What people ask for.
+    pub wishes: Wishes,
+    /// The Secret as it was read, by which a write tells whether it changed meanwhile.
+    pub seen: Option<Box<Seen>>,
+}
+
+/// What is to be written; `None` leaves what is there.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Contents<'a> {
+    /// The bundle.
+    pub bundle: Option<&'a Parts>,
+    /// What is remembered about it.
+    pub state: Option<&'a State>,
+    /// What tokens are made from.
+    pub tokens: Option<&'a jwt::Parts>,
+}
+
+/// Something for people to read in an Event.
+#[derive(Debug, Clone)]
+pub struct Notice {
+    /// In one word.
+    pub reason: &'static str,
+    /// In a sentence.
+    pub note: String,
+    /// Whether somebody should look at it.
+    pub is_warning: bool,
 }
 
 /// What of a bundle and its tokens anybody may read.
@@ -92,35 +124,52 @@ impl Store {
         kept: (Option<&Parts>, Option<&jwt::Parts>),
         tokens: bool,
     ) -> Result<Found, StoreError> {
-        let (mut stored, names): (Stored, _) = match self {
-            Self::Files(files) => (files.read().await?, files.names()),
-            Self::Secret(secret) => (secret.read().await?, secret.names()),
+        let (mut stored, names, seen) = match self {
+            Self::Files(files) => (files.read().await?, files.names().clone(), None),
+            Self::Secret(secret) => {
+                let (stored, seen) = secret.read().await?;
+                (stored, seen.names().clone(), Some(Box::new(seen)))
+            }
         };
         Ok(Found {
-            tokens: agreement::decide_tokens(&mut stored, names, tokens, kept.1)?,
-            bundle: agreement::decide(&mut stored, names, kept.0)?,
+            tokens: agreement::decide_tokens(&mut stored, &names, tokens, kept.1)?,
+            bundle: agreement::decide(&mut stored, &names, kept.0)?,
+            state: stored.state,
+            wishes: stored.wishes,
+            seen,
         })
     }
 
-    /// Writes a bundle into a store that was found empty.
+    /// Whether this store remembers, and so can be rotated.
+    pub fn remembers(&self) -> bool {
+        matches!(self, Self::Secret(_))
+    }
+
+    /// Whether a bundle must have been here before, though nothing is now.
     ///
     /// # Errors
-    /// If the store can't be written.
-    pub async fn write(&self, parts: &Parts) -> Result<Written, StoreError> {
+    /// If the public copy can't be read.
+    pub async fn is_orphaned(&self) -> Result<bool, StoreError> {
         match self {
-            Self::Files(files) => files.write(parts),
-            Self::Secret(secret) => secret.write(parts).await,
+            Self::Files(_) => Ok(false),
+            Self::Secret(secret) => secret.is_orphaned().await,
         }
     }
 
-    /// Writes the parts of tokens into a store that lacks all of them, or the key set.
+    /// Writes what is to be written, unless somebody else wrote since `seen`.
     ///
     /// # Errors
     /// If the store can't be written.
-    pub async fn write_tokens(&self, parts: &jwt::Parts) -> Result<Written, StoreError> {
-        match self {
-            Self::Files(files) => files.write_tokens(parts),
-            Self::Secret(secret) => secret.write_tokens(parts).await,
+    pub async fn write(
+        &self,
+        seen: Option<Box<Seen>>,
+        contents: Contents<'_>,
+    ) -> Result<Written, StoreError> {
+        match (self, seen) {
+            (Self::Files(files), _) => files.write(contents),
+            (Self::Secret(secret), Some(seen)) => secret.write(*seen, contents).await,
+            // A Secret that was not read may hold anything.
+            (Self::Secret(_), None) => Ok(Written::Conflict),
         }
     }
 
@@ -135,12 +184,12 @@ impl Store {
         }
     }
 
-    /// Tells those who look at the public copy that it was repaired. Failing at that is no
-    /// reason to stop signing.
-    pub async fn report(&self, repaired: &[String]) {
+    /// Tells those who look at the bundle what happened to it. Failing at that is no reason to
+    /// stop signing.
+    pub async fn report(&self, notice: Notice) {
         match self {
             Self::Files(_) => {}
-            Self::Secret(secret) => secret.report(repaired).await,
+            Self::Secret(secret) => secret.report(notice).await,
         }
     }
 }

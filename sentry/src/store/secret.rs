@@ -14,13 +14,12 @@ use kube::{
     runtime::events::{Event, EventType, Recorder},
 };
 use sentry_core::{
-    Parts,
     agreement::{self, Names, Stored},
-    jwt,
+    rotation::{self, State, Wishes},
 };
 use zeroize::Zeroizing;
 
-use super::{Public, StoreError, Written};
+use super::{Contents, Notice, Public, StoreError, Written};
 
 /// Name of both objects.
 const NAME: &str = "dapr-trust-bundle";
@@ -30,6 +29,18 @@ const CONFLICT: u16 = 409;
 
 /// How often a copy that others write too is tried.
 const ATTEMPTS: usize = 5;
+
+/// Asks for a rotation, with a text that was not there before.
+const ROTATE: &str = "trilby.dev/rotate";
+
+/// Gives up the roots of earlier authorities.
+const FORGET_ROOTS: &str = "trilby.dev/forget-roots";
+
+/// A Secret as it was read.
+pub struct Seen {
+    object: SecretObject,
+    names: Names,
+}
 
 /// The bundle in a Secret, with a public copy of the trust anchors.
 pub struct Secret {
@@ -63,66 +74,58 @@ impl Secret {
         }
     }
 
-    pub(super) fn names(&self) -> &Names {
-        &self.names
+    pub(super) async fn read(&self) -> Result<(Stored, Seen), StoreError> {
+        let object = self.get().await?;
+        let names = self.names.or_tls(|name| is_filled(&object, name));
+        let take = |name: &String| {
+            let text = object.data.as_ref()?.get(name);
+            text.map(|ByteString(text)| text.clone())
+        };
+        let annotation = |name: &str| object.metadata.annotations.as_ref()?.get(name).cloned();
+        let stored = Stored {
+            anchors: take(&names.anchors),
+            issuer_chain: take(&names.issuer_chain),
+            issuer_key: take(&names.issuer_key).map(Zeroizing::new),
+            jwt_key: take(&names.jwt_key).map(Zeroizing::new),
+            key_set: take(&names.key_set),
+            state: take(&rotation::KEY.to_owned()).and_then(|text| state(&Zeroizing::new(text))),
+            wishes: Wishes {
+                rotate: annotation(ROTATE),
+                forget: annotation(FORGET_ROOTS).is_some_and(|text| config::truthy(&text)),
+            },
+        };
+        Ok((stored, Seen { object, names }))
     }
 
-    pub(super) async fn read(&self) -> Result<Stored, StoreError> {
-        let mut data = self.get().await?.data.unwrap_or_default();
-        let mut take = |name: &String| data.remove(name).map(|ByteString(text)| text);
-        Ok(Stored {
-            anchors: take(&self.names.anchors),
-            issuer_chain: take(&self.names.issuer_chain),
-            issuer_key: take(&self.names.issuer_key).map(Zeroizing::new),
-            jwt_key: take(&self.names.jwt_key).map(Zeroizing::new),
-            key_set: take(&self.names.key_set),
-        })
-    }
-
-    /// The object's version goes along, so that of several replicas one wins.
-    pub(super) async fn write(&self, parts: &Parts) -> Result<Written, StoreError> {
-        let mut secret = self.get().await?;
-        let data = secret.data.get_or_insert_default();
-        if [
-            &self.names.anchors,
-            &self.names.issuer_chain,
-            &self.names.issuer_key,
-        ]
-        .into_iter()
-        .any(|name| data.get(name).is_some_and(|text| !text.0.is_empty()))
-        {
-            return Ok(Written::Conflict);
+    /// The version that was read goes along, so that of several replicas one wins.
+    pub(super) async fn write(
+        &self,
+        seen: Seen,
+        contents: Contents<'_>,
+    ) -> Result<Written, StoreError> {
+        let Seen { mut object, names } = seen;
+        let data = object.data.get_or_insert_default();
+        let mut put = |name: &str, text: Vec<u8>| data.insert(name.to_owned(), ByteString(text));
+        if let Some(parts) = contents.bundle {
+            put(&names.anchors, parts.anchors.clone());
+            put(&names.issuer_chain, parts.issuer_chain.clone());
+            put(&names.issuer_key, parts.issuer_key.to_vec());
         }
-        data.insert(
-            self.names.anchors.clone(),
-            ByteString(parts.anchors.clone()),
-        );
-        data.insert(
-            self.names.issuer_chain.clone(),
-            ByteString(parts.issuer_chain.clone()),
-        );
-        data.insert(
-            self.names.issuer_key.clone(),
-            ByteString(parts.issuer_key.to_vec()),
-        );
-        self.replace(&secret).await
+        if let Some(state) = contents.state {
+            put(rotation::KEY, state.write()?.to_vec());
+        }
+        if let Some(parts) = contents.tokens {
+            put(&names.jwt_key, parts.key.to_vec());
+            put(&names.key_set, parts.key_set.clone());
+        }
+        self.replace(&object).await
     }
 
-    /// As above; a key that is there must be the one that the key set was made for.
-    pub(super) async fn write_tokens(&self, parts: &jwt::Parts) -> Result<Written, StoreError> {
-        let mut secret = self.get().await?;
-        let data = secret.data.get_or_insert_default();
-        let found = data.get(&self.names.jwt_key);
-        if found.is_some_and(|found| found.0 != *parts.key)
-            || data.contains_key(&self.names.key_set)
-        {
-            return Ok(Written::Conflict);
-        }
-        let key = ByteString(parts.key.to_vec());
-        data.insert(self.names.jwt_key.clone(), key);
-        let key_set = ByteString(parts.key_set.clone());
-        data.insert(self.names.key_set.clone(), key_set);
-        self.replace(&secret).await
+    pub(super) async fn is_orphaned(&self) -> Result<bool, StoreError> {
+        let copy = self.config_maps.get(NAME).await;
+        let copy = copy.map_err(|error| self.failed("get ConfigMap", error))?;
+        let text = copy.data.unwrap_or_default().remove(&self.names.anchors);
+        Ok(text.is_some_and(|text| agreement::copy_tells_of_a_root(&text)))
     }
 
     async fn replace(&self, secret: &SecretObject) -> Result<Written, StoreError> {
@@ -167,25 +170,28 @@ impl Secret {
         }
     }
 
-    pub(super) async fn report(&self, repaired: &[String]) {
-        if let Err(error) = self.tell(repaired).await {
+    pub(super) async fn report(&self, notice: Notice) {
+        let reason = notice.reason;
+        if let Err(error) = self.tell(notice).await {
             let error: &(dyn std::error::Error + 'static) = &error;
-            tracing::warn!(error, "the repair could not be told in an Event");
+            tracing::warn!(error, reason, "an Event could not be written");
         }
     }
 
-    /// The Event names the object by its UID too, by which tools look for it.
-    async fn tell(&self, repaired: &[String]) -> Result<(), kube::Error> {
+    /// The Event names the object by its UID too, by which tools look for it. It is about the
+    /// copy: everybody may see that one.
+    async fn tell(&self, notice: Notice) -> Result<(), kube::Error> {
         let mut copy = self.config_maps.get(NAME).await?.object_ref(&());
         copy.namespace = Some(self.namespace.clone());
         let event = Event {
-            type_: EventType::Warning,
-            reason: "TrustBundleRepaired".to_owned(),
-            note: Some(format!(
-                "{} differed from Secret {NAME} and was written again; the Secret decides",
-                repaired.join(" and ")
-            )),
-            action: "Repair".to_owned(),
+            type_: if notice.is_warning {
+                EventType::Warning
+            } else {
+                EventType::Normal
+            },
+            reason: notice.reason.to_owned(),
+            note: Some(notice.note),
+            action: "Keep".to_owned(),
             secondary: None,
         };
         self.events.publish(&event, &copy).await
@@ -206,6 +212,38 @@ impl Secret {
             namespace,
             source: Box::new(source),
         }
+    }
+}
+
+fn is_filled(secret: &SecretObject, name: &str) -> bool {
+    let data = secret.data.as_ref();
+    data.and_then(|data| data.get(name))
+        .is_some_and(|ByteString(text)| !text.is_empty())
+}
+
+/// What can't be read is remembered anew: the bundle itself is all that certificates need.
+fn state(text: &[u8]) -> Option<State> {
+    match State::read(text) {
+        Ok(state) => Some(state),
+        Err(error) => {
+            let error: &(dyn std::error::Error + 'static) = &error;
+            tracing::error!(error, "what was remembered of rotations is lost");
+            None
+        }
+    }
+}
+
+// === impl Seen ===
+
+impl std::fmt::Debug for Seen {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("Seen(..)")
+    }
+}
+
+impl Seen {
+    pub(super) fn names(&self) -> &Names {
+        &self.names
     }
 }
 

@@ -2,7 +2,7 @@
 
 use config::GoDuration;
 use identity_core::TrustDomain;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::ByteString;
 use sentry::{
     authority::{Authority, AuthorityError, Owner},
@@ -11,7 +11,12 @@ use sentry::{
     random,
     store::{Files, Secret, Store, StoreError},
 };
-use sentry_core::{Parts, agreement::Names, generate::generate};
+use sentry_core::{
+    Parts,
+    agreement::Names,
+    generate::{LIFETIME, Profile},
+    rotation,
+};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -22,9 +27,12 @@ pub(crate) const CONFIG_MAP: &str = "/api/v1/namespaces/dapr-system/configmaps/d
 
 pub(crate) fn owner() -> Owner {
     Owner {
-        trust_domain: TrustDomain::new("cluster.local").unwrap(),
-        namespace: "dapr-system".to_owned(),
-        skew: GoDuration::from_secs(900),
+        rotation: rotation::Settings {
+            profile: profile("dapr-system"),
+            by_age: true,
+            interval: SignedDuration::from_hours(2920),
+            leaf_life: SignedDuration::from_hours(24),
+        },
         tokens: None,
         key_id: None,
     }
@@ -40,16 +48,20 @@ fn names() -> Names {
     }
 }
 
+fn profile(namespace: &str) -> Profile {
+    Profile {
+        trust_domain: TrustDomain::new("cluster.local").unwrap(),
+        namespace: namespace.to_owned(),
+        skew: GoDuration::from_secs(900),
+        lifetime: LIFETIME,
+    }
+}
+
 fn supplied() -> Parts {
-    let (owner, entropy) = (owner(), random::entropy().unwrap());
-    generate(
-        &owner.trust_domain,
-        "elsewhere",
-        owner.skew,
-        Timestamp::now(),
-        &entropy,
-    )
-    .unwrap()
+    let entropy = random::entropy().unwrap();
+    profile("elsewhere")
+        .generate(Timestamp::now(), &entropy)
+        .unwrap()
 }
 
 fn secret(parts: &Parts) -> Value {

@@ -22,19 +22,29 @@ async fn gives_clients_their_identity() {
         let folder = TempDir::new().unwrap();
         let signer = signer(&folder, Some(Method::Insecure)).await;
         let bundle = TrustBundle::from_pem(signer.authority.bundle().anchors_pem()).unwrap();
-        let own = generate::sentry(&owner().trust_domain, &owner().namespace);
+        let own = generate::sentry(
+            &owner().rotation.profile.trust_domain,
+            &owner().rotation.profile.namespace,
+        );
         let trigger = Trigger::new(Vec::new()).await;
         let authority = Arc::clone(&signer.authority);
-        let keeper =
-            Keeper::new(authority, own, signer.terms, Metrics::default(), trigger).unwrap();
+        let keeper = Keeper::new(
+            authority,
+            own,
+            signer.terms,
+            Metrics::default(),
+            trigger,
+            None,
+        )
+        .unwrap();
         let tls = tls::server(&keeper.identity(), tls::Clients::Any, &[b"h2"]).unwrap();
         let listener = Listener::bind(&["127.0.0.1:0".parse().unwrap()], Some(tls))
             .await
             .unwrap();
         let request = Request {
             app_id,
-            namespace: owner().namespace,
-            trust_domain: owner().trust_domain,
+            namespace: owner().rotation.profile.namespace,
+            trust_domain: owner().rotation.profile.trust_domain,
             sentry_address: listener.address().unwrap().to_string(),
             key,
             kubernetes: false,

@@ -55,9 +55,10 @@ pub(crate) fn parse<'a>(der: &'a CertificateDer<'_>) -> Option<X509Certificate<'
     }
 }
 
-/// Whether the certificate names itself as its issuer.
-pub(crate) fn self_issued(certificate: &X509Certificate<'_>) -> bool {
-    certificate.issuer().as_raw() == certificate.subject().as_raw()
+/// Whether the certificate was signed with its own key. The name alone does not tell: some
+/// authorities give root and issuer the same one.
+pub(crate) fn self_signed(certificate: &X509Certificate<'_>) -> bool {
+    link(certificate, certificate).is_ok()
 }
 
 /// Checks that `issuer` signed `certificate` and was allowed to.
@@ -107,6 +108,12 @@ pub(crate) fn not_after(certificate: &X509Certificate<'_>) -> Timestamp {
     Timestamp::from_second(seconds).unwrap_or(Timestamp::MAX)
 }
 
+/// The begin of the certificate's validity, which belongs to it.
+pub(crate) fn not_before(certificate: &X509Certificate<'_>) -> Timestamp {
+    let seconds = certificate.validity().not_before.timestamp();
+    Timestamp::from_second(seconds).unwrap_or(Timestamp::MIN)
+}
+
 /// Finds the path of the first certificate of a linked chain that lasts longest, and says when
 /// its first certificate ends.
 pub(crate) fn path_end(
@@ -126,6 +133,21 @@ pub(crate) fn path_end(
         }
     }
     best.ok_or(failure)
+}
+
+/// How many certificates of a linked chain lead to the anchor, if any do: its first certificate
+/// is accepted now by whoever knows that anchor alone.
+pub(crate) fn reach(
+    chain: &[X509Certificate<'_>],
+    anchor: &X509Certificate<'_>,
+    now: Timestamp,
+) -> Option<usize> {
+    let leads = |length: &usize| {
+        let last = chain.get(length - 1);
+        last.is_some_and(|last| link(anchor, last).is_ok())
+            && path_ends(chain.iter().take(*length).chain([anchor]), now).is_ok()
+    };
+    (1..=chain.len()).find(leads)
 }
 
 fn path_ends<'a>(

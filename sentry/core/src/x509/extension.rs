@@ -80,7 +80,11 @@ impl Extension {
     /// The leftmost 160 bits of SHA-256 over the bits of the public key (RFC 7093, method 1).
     pub(crate) fn subject_key_id(public_key_bits: &[u8]) -> Self {
         let hash = digest::digest(&digest::SHA256, public_key_bits);
-        let id = hash.as_ref().get(..20).unwrap_or_default();
+        Self::known_key_id(hash.as_ref().get(..20).unwrap_or_default())
+    }
+
+    /// The identifier by which another certificate of the same key is known already.
+    pub(crate) fn known_key_id(id: &[u8]) -> Self {
         let value = construct_der(|writer| writer.write_bytes(id));
         Self {
             oid: SUBJECT_KEY_ID,

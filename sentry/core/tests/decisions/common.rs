@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use rcgen::{CertificateParams, DistinguishedName, KeyPair, SignatureAlgorithm};
 use sentry_core::{
     Bundle, Issued, Order, Parts, PublicKey, Terms,
-    generate::{Entropy, generate},
+    generate::{Entropy, LIFETIME, Profile},
 };
 use zeroize::Zeroizing;
 
@@ -32,7 +32,13 @@ pub(crate) fn parts_of(trust_domain: &str, seed: u8) -> Parts {
         issuer_serial: [seed.wrapping_add(100); 16],
     };
     let trust_domain = TrustDomain::new(trust_domain).unwrap();
-    generate(&trust_domain, "dapr-system", SKEW, now(), &entropy).unwrap()
+    let profile = Profile {
+        trust_domain,
+        namespace: "dapr-system".to_owned(),
+        skew: SKEW,
+        lifetime: LIFETIME,
+    };
+    profile.generate(now(), &entropy).unwrap()
 }
 
 pub(crate) fn bundle() -> Bundle {
