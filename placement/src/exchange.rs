@@ -15,12 +15,13 @@ use http::{HeaderMap, HeaderValue, Response, header::CONTENT_TYPE};
 use hyper::body::{Body as HttpBody, Frame};
 use tonic::{Status, body::Body};
 
-use crate::line::Line;
+use crate::{line::Line, mandate::Mandate, namespaces::lost_leadership};
 
 /// One stream, both directions: polling it reads what the client says, too.
 pub(crate) struct Exchange {
     session: BoxFuture<'static, Status>,
     line: Arc<Line>,
+    mandate: Mandate,
     progress: Progress,
 }
 
@@ -40,11 +41,16 @@ enum Piece {
 // === impl Exchange ===
 
 impl Exchange {
-    /// `session` serves the stream whose orders come over `line`.
-    pub(crate) fn new(session: BoxFuture<'static, Status>, line: Arc<Line>) -> Self {
+    /// `session` serves the stream whose orders come over `line`, and go out under `mandate`.
+    pub(crate) fn new(
+        session: BoxFuture<'static, Status>,
+        line: Arc<Line>,
+        mandate: Mandate,
+    ) -> Self {
         Self {
             session,
             line,
+            mandate,
             progress: Progress::Open,
         }
     }
@@ -68,7 +74,12 @@ impl Exchange {
             self.progress = Progress::Ended;
             return Poll::Ready(Piece::End(status));
         }
-        self.line.poll_frame(context).map(Piece::Order)
+        let frame = std::task::ready!(self.line.poll_frame(context));
+        if self.mandate.holds() {
+            return Poll::Ready(Piece::Order(frame));
+        }
+        self.progress = Progress::Ended;
+        Poll::Ready(Piece::End(lost_leadership()))
     }
 }
 

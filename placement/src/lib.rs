@@ -14,10 +14,12 @@
 mod exchange;
 mod leadership;
 mod line;
+mod mandate;
 mod metrics;
 mod namespace;
 mod namespaces;
 mod options;
+mod replicas;
 mod rpc;
 mod security;
 mod server;
@@ -26,10 +28,12 @@ mod session;
 mod state;
 mod wire;
 
-pub use leadership::{Leadership, LeadershipError, Role, SinglePeer};
+pub use leadership::{LeadershipError, Role};
+pub use mandate::Mandate;
 pub use metrics::Gauges;
 pub use namespaces::{Config, Namespaces, Supervisor};
 pub use options::{InvalidFlag, Keepalive, Mode, Options, Retired};
+pub use replicas::ReplicasError;
 pub use rpc::Rpc;
 pub use security::SecurityError;
 pub use server::{ServerError, serve};

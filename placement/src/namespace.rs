@@ -1,7 +1,10 @@
 //! The task of one namespace: feeds the core with what the streams say, and carries out what it
 //! decides.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+};
 
 use bytes::Bytes;
 use placement_core::{Command, Event, Namespace, Now, Order, StateTable, Step, StreamId};
@@ -56,11 +59,18 @@ impl Task {
         }
     }
 
+    /// The same task, which waits for these hosts before the first round.
+    pub(crate) fn reuniting(mut self, names: BTreeSet<String>, until: Instant) -> Self {
+        let ends = until.saturating_duration_since(self.started);
+        self.core = Namespace::reuniting(self.namespaces.config().settings, names, ends);
+        self
+    }
+
     /// Runs until the namespace has no stream left, or is stopped.
     pub(crate) async fn run(mut self) {
         let mut batch = Vec::new();
         while self.receive(&mut batch).await {
-            let counts = self.core.counts();
+            let (counts, revision) = (self.core.counts(), self.core.hosts().revision());
             batch.drain(..).for_each(|message| self.take_in(message));
             self.rest();
             if self.core.counts() != counts {
@@ -68,6 +78,9 @@ impl Task {
                     .config()
                     .gauges
                     .count(&self.name, self.core.counts());
+            }
+            if self.core.hosts().revision() != revision {
+                self.namespaces.revise();
             }
             if self.stopped || (self.lines.is_empty() && self.namespaces.retire(&self.name)) {
                 return;
@@ -107,7 +120,8 @@ impl Task {
             }
             // Who asked may have gone.
             Message::State(answer) => drop(answer.send(StateTable::from(&self.core))),
-            Message::Stop => self.stop(),
+            Message::Names(answer) => drop(answer.send(self.names())),
+            Message::Stop(status) => self.stop(&status),
         }
     }
 
@@ -187,10 +201,18 @@ impl Task {
         }
     }
 
-    fn stop(&mut self) {
+    fn names(&self) -> BTreeSet<String> {
+        self.core
+            .hosts()
+            .iter()
+            .map(|host| host.name.clone())
+            .collect()
+    }
+
+    fn stop(&mut self, status: &Status) {
         self.stopped = true;
         for (_, line) in self.lines.drain() {
-            line.end(Status::unknown("placement received a signal to stop"));
+            line.end(status.clone());
         }
     }
 }

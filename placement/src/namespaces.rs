@@ -1,18 +1,25 @@
 //! All namespaces: which are open, and how a stream joins its own.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
 
 use futures::future::BoxFuture;
 use parking_lot::Mutex;
-use placement_core::{Host, Settings, StateTable, StateTables, StreamId};
+use placement_core::{Host, Roster, Settings, StateTable, StateTables, StreamId};
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot},
     task::{JoinError, JoinSet},
+    time::Instant,
 };
 use tokio_util::sync::CancellationToken;
 use tonic::Status;
 
-use crate::{line::Line, metrics::Gauges, namespace};
+use crate::{line::Line, mandate::Mandate, metrics::Gauges, namespace};
 
 /// The open namespaces. Clones are the same set.
 ///
@@ -25,6 +32,8 @@ pub struct Namespaces(Arc<Inner>);
 struct Inner {
     config: Config,
     registry: Mutex<Registry>,
+    /// Grows with every change of a namespace's hosts.
+    revision: AtomicU64,
     tasks: mpsc::UnboundedSender<BoxFuture<'static, ()>>,
 }
 
@@ -37,13 +46,23 @@ pub struct Config {
     pub replication_factor: i64,
     /// Where streams are counted.
     pub gauges: Gauges,
+    /// How long tables may be handed out.
+    pub mandate: Mandate,
 }
 
 #[derive(Debug, Default)]
 struct Registry {
     open: HashMap<String, Open>,
     streams: u64,
+    expected: Option<Expected>,
     stopped: bool,
+}
+
+/// The hosts that a leader before this one served, and until when they are waited for.
+#[derive(Debug)]
+struct Expected {
+    roster: Roster,
+    until: Instant,
 }
 
 #[derive(Debug)]
@@ -69,7 +88,8 @@ pub(crate) enum Message {
         stream: StreamId,
     },
     State(oneshot::Sender<StateTable>),
-    Stop,
+    Names(oneshot::Sender<BTreeSet<String>>),
+    Stop(Status),
 }
 
 /// Runs the tasks of namespaces; see [`Namespaces::new`].
@@ -98,6 +118,7 @@ impl Namespaces {
         let inner = Inner {
             config,
             registry: Mutex::default(),
+            revision: AtomicU64::default(),
             tasks,
         };
         (Self(Arc::new(inner)), Supervisor(queue))
@@ -116,10 +137,10 @@ impl Namespaces {
         }
         let stream = StreamId(registry.streams);
         registry.streams += 1;
-        let open = registry
-            .open
+        let Registry { open, expected, .. } = &mut *registry;
+        let open = open
             .entry(namespace.clone())
-            .or_insert_with(|| self.open(&namespace));
+            .or_insert_with(|| self.open(&namespace, expected));
         open.streams += 1;
         let mailbox = open.mailbox.clone();
         // Told while the registry is locked: the task cannot retire between.
@@ -135,9 +156,15 @@ impl Namespaces {
         })
     }
 
-    fn open(&self, namespace: &str) -> Open {
+    fn open(&self, namespace: &str, expected: &mut Option<Expected>) -> Open {
         let (mailbox, messages) = mpsc::unbounded_channel();
         let task = namespace::Task::new(namespace.into(), self.clone(), messages);
+        let task = match expected {
+            Some(Expected { roster, until }) if Instant::now() < *until => {
+                task.reuniting(roster.take(namespace), *until)
+            }
+            _ => task,
+        };
         // The supervisor is gone only when the process is.
         let _ = self.0.tasks.send(Box::pin(task.run()));
         Open {
@@ -154,6 +181,11 @@ impl Namespaces {
         }
     }
 
+    /// Lets the namespaces that open until then wait for these hosts.
+    pub(crate) fn expect(&self, roster: Roster, until: Instant) {
+        self.0.registry.lock().expected = Some(Expected { roster, until });
+    }
+
     /// Closes a namespace if no stream is left; its task then ends. Asked by the task itself
     /// when it knows of no stream, so that what it does last comes before a successor's first.
     pub(crate) fn retire(&self, namespace: &str) -> bool {
@@ -164,31 +196,54 @@ impl Namespaces {
             .is_none_or(|open| open.streams == 0);
         if unused {
             registry.open.remove(namespace);
+            self.revise();
         }
         unused
     }
 
-    /// Ends all streams at once and lets none in any more.
-    pub fn stop(&self) {
+    /// Tells that the hosts of a namespace changed.
+    pub(crate) fn revise(&self) {
+        self.0.revision.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Differs from what it was if the hosts of any namespace may.
+    pub(crate) fn revision(&self) -> u64 {
+        self.0.revision.load(Ordering::Relaxed)
+    }
+
+    /// Ends all streams at once with this status, and lets none in any more.
+    pub fn stop(&self, status: &Status) {
         let mut registry = self.0.registry.lock();
         registry.stopped = true;
         for open in registry.open.values() {
-            let _ = open.mailbox.send(Message::Stop);
+            let _ = open.mailbox.send(Message::Stop(status.clone()));
         }
     }
 
     /// What all namespaces hold now.
     pub async fn state(&self) -> StateTables {
-        let mut state = StateTables::default();
+        let tables = self.ask_all(Message::State).await;
+        StateTables {
+            tables: tables.into_iter().collect(),
+        }
+    }
+
+    /// The names of the hosts of all namespaces.
+    pub(crate) async fn roster(&self) -> Roster {
+        Roster::of(self.ask_all(Message::Names).await)
+    }
+
+    async fn ask_all<A>(&self, ask: impl Fn(oneshot::Sender<A>) -> Message) -> Vec<(String, A)> {
+        let mut answers = Vec::new();
         for (namespace, mailbox) in self.mailboxes() {
-            let (answer, table) = oneshot::channel();
+            let (sender, answer) = oneshot::channel();
             // A namespace that closes meanwhile does not answer, and is not listed.
-            let _ = mailbox.send(Message::State(answer));
-            if let Ok(table) = table.await {
-                state.tables.insert(namespace, table);
+            let _ = mailbox.send(ask(sender));
+            if let Ok(answer) = answer.await {
+                answers.push((namespace, answer));
             }
         }
-        state
+        answers
     }
 
     fn mailboxes(&self) -> Vec<(String, mpsc::UnboundedSender<Message>)> {
@@ -252,4 +307,14 @@ impl Drop for Membership {
 /// What a stream is told that comes after the stop.
 pub(crate) fn shutting_down() -> Status {
     Status::unavailable("the server is shutting down")
+}
+
+/// What all streams are told at a signal to stop.
+pub(crate) fn stopped_by_signal() -> Status {
+    Status::unknown("placement received a signal to stop")
+}
+
+/// What all streams are told when another replica leads, or a majority is out of reach.
+pub(crate) fn lost_leadership() -> Status {
+    Status::unknown("lost leadership")
 }

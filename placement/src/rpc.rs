@@ -53,7 +53,8 @@ impl Rpc {
             .sessions
             .clone()
             .serve(client, inbound, Arc::clone(&line));
-        Exchange::new(Box::pin(session), line)
+        let mandate = self.sessions.namespaces.config().mandate.clone();
+        Exchange::new(Box::pin(session), line, mandate)
     }
 
     fn client(&self, request: &Request<Body>) -> Client {

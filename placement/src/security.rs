@@ -6,9 +6,9 @@ use identity::{
     Identity, KeyKind, Provider, Request, TrustAnchors,
     tls::{self, Clients},
 };
-use identity_core::{SpiffeIdError, TrustDomain};
+use identity_core::{SpiffeId, SpiffeIdError, TrustDomain, Workload, WorkloadError};
 use process::{Process, RootRefused};
-use rustls::ServerConfig;
+use rustls::{ClientConfig, ServerConfig};
 
 use crate::options::{Mode, Options};
 
@@ -25,6 +25,9 @@ pub enum SecurityError {
     /// The trust domain is none.
     #[error("invalid value for trust-domain")]
     TrustDomain(#[from] SpiffeIdError),
+    /// There is no SPIFFE ID for this replica.
+    #[error("naming this replica by its namespace")]
+    Name(#[from] WorkloadError),
     /// Sentry cannot be asked.
     #[error("preparing to get an identity from sentry")]
     Provider(#[from] identity::ProviderError),
@@ -42,8 +45,21 @@ pub(crate) enum Security {
     Identified {
         identity: Identity,
         anchors: TrustAnchors,
+        /// This replica's SPIFFE ID, which is that of all replicas.
+        own: SpiffeId,
         tls: bool,
     },
+}
+
+/// What to speak TLS with.
+#[derive(Clone, Debug)]
+pub(crate) struct Tls {
+    /// To whoever dials.
+    pub(crate) server: Arc<ServerConfig>,
+    /// To other replicas.
+    pub(crate) client: Arc<ClientConfig>,
+    /// What other replicas are known by.
+    pub(crate) own: SpiffeId,
 }
 
 /// Starts to get an identity, if one is needed.
@@ -59,6 +75,7 @@ pub(crate) fn start(process: &Process, options: &Options) -> Result<Security, Se
     if !kubernetes && !options.tls_enabled {
         return Ok(Security::Plain);
     }
+    let own = Workload::new(trust_domain.clone(), Options::namespace(), APP_ID).spiffe_id()?;
     let anchors = TrustAnchors::follow(&options.trust_anchors_file);
     let request = Request {
         app_id: APP_ID,
@@ -83,6 +100,7 @@ pub(crate) fn start(process: &Process, options: &Options) -> Result<Security, Se
     Ok(Security::Identified {
         identity,
         anchors,
+        own,
         tls: options.tls_enabled,
     })
 }
@@ -90,11 +108,12 @@ pub(crate) fn start(process: &Process, options: &Options) -> Result<Security, Se
 // === impl Security ===
 
 impl Security {
-    /// Waits for the identity; what to serve TLS with, if TLS is to be served.
-    pub(crate) async fn ready(self) -> Result<Option<Arc<ServerConfig>>, SecurityError> {
+    /// Waits for the identity; what to speak TLS with, if TLS is to be spoken.
+    pub(crate) async fn ready(self) -> Result<Option<Tls>, SecurityError> {
         let Self::Identified {
             identity,
             anchors,
+            own,
             tls,
         } = self
         else {
@@ -104,10 +123,10 @@ impl Security {
         if !tls {
             return Ok(None);
         }
-        Ok(Some(tls::server(
-            &identity,
-            Clients::Mtls(&anchors),
-            &[b"h2"],
-        )?))
+        Ok(Some(Tls {
+            server: tls::server(&identity, Clients::Mtls(&anchors), &[b"h2"])?,
+            client: tls::client(Some(&identity), &anchors, own.clone())?,
+            own,
+        }))
     }
 }

@@ -8,9 +8,10 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    leadership::{Leadership, LeadershipError, Role, SinglePeer},
+    leadership::{Leadership, LeadershipError, Role, Standing},
+    mandate::Mandate,
     metrics::Gauges,
-    namespaces::{Config, Namespaces, Supervisor},
+    namespaces::{Config, Namespaces, Supervisor, stopped_by_signal},
     options::{InvalidFlag, Options},
     rpc::Rpc,
     security::{self, SecurityError},
@@ -30,6 +31,7 @@ pub struct Placement {
     namespaces: Namespaces,
     supervisor: Supervisor,
     role: watch::Sender<Role>,
+    mandate: Mandate,
 }
 
 /// Why placement cannot start.
@@ -58,19 +60,21 @@ pub enum StartError {
 impl Placement {
     /// Makes what the parts share; opens nothing.
     pub fn new(options: Options) -> Self {
-        let gauges = Gauges::default();
+        let (gauges, mandate) = (Gauges::default(), Mandate::none());
         let (namespaces, supervisor) = Namespaces::new(Config {
             settings: options.settings(),
             replication_factor: options.replication_factor,
             gauges: gauges.clone(),
+            mandate: mandate.clone(),
         });
-        let role = watch::Sender::new(Role::Follower);
+        let role = watch::Sender::new(Role::Candidate);
         Self {
             options,
             gauges,
             namespaces,
             supervisor,
             role,
+            mandate,
         }
     }
 
@@ -99,6 +103,7 @@ impl Placement {
             namespaces,
             supervisor,
             role,
+            mandate,
         } = self;
         // All at once: health must not be good in a gap between two of them.
         let [secure, elected, serving] = [
@@ -110,7 +115,7 @@ impl Placement {
         process.metrics(|registry| gauges.register(registry));
         let keepalive = options.keepalive()?;
         let peers = options.initial_cluster.iter().map(String::as_str);
-        let leadership = SinglePeer::new(&Peers::parse(&options.id, peers)?)?;
+        let peers = Peers::parse(&options.id, peers)?;
         let stopping = process.stopping();
         let security = security::start(&process, &options)?;
         let Some(tls) = stopping.run_until_cancelled(security.ready()).await else {
@@ -119,6 +124,7 @@ impl Placement {
         let tls = tls?;
         secure.ready();
 
+        let leadership = Leadership::new(peers, tls.clone())?;
         let sessions = Sessions {
             id: options.id.as_str().into(),
             role: role.subscribe(),
@@ -126,15 +132,24 @@ impl Placement {
             patience: PATIENCE,
         };
         let rpc = Rpc::new(sessions, tls.is_some());
+        let tls = tls.map(|tls| tls.server);
         let listener = server::listen(&options.listen_address, options.port, tls).await?;
         serving.ready();
         process.spawn("namespaces", supervisor.run(stopping.clone()));
-        process.spawn("streams' end", end_streams(namespaces, stopping.clone()));
+        process.spawn(
+            "streams' end",
+            end_streams(namespaces.clone(), stopping.clone()),
+        );
         process.spawn(
             "role",
             announce(role.subscribe(), gauges, elected, stopping.clone()),
         );
-        process.spawn("leadership", leadership.run(role, stopping.clone()));
+        let standing = Standing {
+            role,
+            mandate,
+            namespaces,
+        };
+        process.spawn("leadership", leadership.run(standing, stopping.clone()));
         process.spawn(
             "server",
             server::serve(listener.incoming(), rpc, keepalive, stopping),
@@ -149,21 +164,33 @@ async fn end_streams(
     stopping: CancellationToken,
 ) -> Result<(), Infallible> {
     stopping.cancelled().await;
-    namespaces.stop();
+    namespaces.stop(&stopped_by_signal());
     Ok(())
 }
 
-/// Shows the role to those outside. Leadership is only ever lost with the process.
+/// Shows the role to those outside. A replica that knows no leader is not ready; leadership is
+/// only ever lost with the process.
 async fn announce(
     mut role: watch::Receiver<Role>,
     gauges: Gauges,
     elected: Target,
     stopping: CancellationToken,
 ) -> Result<(), Infallible> {
-    let leads = async { role.wait_for(|role| *role == Role::Leader).await.is_ok() };
-    if stopping.run_until_cancelled(leads).await == Some(true) {
-        gauges.lead();
-        elected.ready();
+    loop {
+        match *role.borrow_and_update() {
+            Role::Candidate => elected.unready(),
+            Role::Follower => elected.ready(),
+            Role::Leader => {
+                gauges.lead();
+                elected.ready();
+            }
+        }
+        if !matches!(
+            stopping.run_until_cancelled(role.changed()).await,
+            Some(Ok(()))
+        ) {
+            break;
+        }
     }
     stopping.cancelled().await;
     Ok(())

@@ -67,13 +67,13 @@ impl Sessions {
 
     /// Sidecars come back at once, over and over, until they find the leader: this is cheap.
     fn refuse_unless_leading(&self) -> Result<(), Status> {
-        match *self.role.borrow() {
-            Role::Leader => Ok(()),
-            Role::Follower => Err(Status::failed_precondition(format!(
-                "node id={} is not a leader",
-                self.id
-            ))),
+        if *self.role.borrow() == Role::Leader && self.namespaces.config().mandate.holds() {
+            return Ok(());
         }
+        Err(Status::failed_precondition(format!(
+            "node id={} is not a leader",
+            self.id
+        )))
     }
 }
 

@@ -21,7 +21,7 @@ pub fn routes(role: watch::Receiver<Role>, namespaces: Namespaces) -> Router {
 
 /// A replica that does not lead holds nothing, and answers `null` as Dapr's does.
 async fn state(State(source): State<Source>) -> Json<Option<StateTables>> {
-    let leads = *source.role.borrow() == Role::Leader;
+    let leads = *source.role.borrow() == Role::Leader && source.namespaces.config().mandate.holds();
     Json(if leads {
         Some(source.namespaces.state().await)
     } else {

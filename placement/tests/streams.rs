@@ -247,7 +247,7 @@ async fn a_stop_ends_all_streams_at_once_and_lets_none_in() {
     let queued = Client::open(&mut connection, host("b", &["x"]));
     let stop = async {
         tokio::time::sleep(Duration::from_millis(100)).await;
-        server.namespaces.stop();
+        server.namespaces.stop(&tonic::Status::unknown("the end"));
         Client::open(&mut server.connect().await, host("c", &[]))
             .await
             .err()

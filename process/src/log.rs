@@ -78,6 +78,8 @@ where
 }
 
 /// Our own events at the asked level; those of libraries from warnings on, unless debugging.
+/// openraft warns of every message that a peer which is away does not get, several times a
+/// second; placement itself tells of it once.
 fn filter(level: &str) -> Result<Targets, LogError> {
     let (ours, libraries) = match level.to_ascii_lowercase().as_str() {
         "debug" => (LevelFilter::DEBUG, LevelFilter::INFO),
@@ -94,8 +96,14 @@ fn filter(level: &str) -> Result<Targets, LogError> {
         "sentry",
         "placement",
     ];
+    let election = if ours == LevelFilter::DEBUG {
+        libraries
+    } else {
+        LevelFilter::ERROR
+    };
     Ok(Targets::new()
         .with_default(libraries)
+        .with_target("openraft", election)
         .with_targets(crates.map(|name| (name, ours))))
 }
 

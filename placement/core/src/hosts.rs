@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::{host::Host, namespace::StreamId, table::Table};
+use crate::{host::Host, stream::StreamId, table::Table};
 
 /// The hosts with at least one actor type, by stream; owns the [`Table`], so that the two can
 /// never disagree.

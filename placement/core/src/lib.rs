@@ -15,18 +15,22 @@ pub mod authorize;
 pub mod host;
 pub mod hosts;
 pub mod namespace;
+pub mod order;
 pub mod outbox;
 pub mod peers;
+pub mod roster;
 pub mod state;
+pub mod stream;
 pub mod table;
 
 pub use authorize::{Client, Refusal, authorize};
 pub use host::{Host, Operation};
 pub use hosts::Hosts;
-pub use namespace::{
-    Command, Counts, Event, Namespace, Now, Order, RoundTimeout, Settings, Step, StreamId,
-};
+pub use namespace::{Command, Counts, Event, Namespace, Now, RoundTimeout, Settings};
+pub use order::{Order, Step};
 pub use outbox::Outbox;
 pub use peers::{Peers, PeersError};
+pub use roster::{Change, Roster};
 pub use state::{StateTable, StateTables};
+pub use stream::StreamId;
 pub use table::{Address, Table};

@@ -17,7 +17,10 @@
 mod members;
 mod round;
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use config::GoDuration;
 
@@ -25,14 +28,12 @@ use self::{members::Members, round::Round};
 use crate::{
     host::{Host, Operation},
     hosts::Hosts,
+    order::Order,
+    stream::StreamId,
 };
 
 /// Monotonic time since any fixed moment.
 pub type Now = Duration;
-
-/// A stream, numbered by the shell in the order of opening; never reused within a namespace.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct StreamId(pub u64);
 
 /// How patient rounds are.
 #[derive(Clone, Copy, Debug)]
@@ -66,26 +67,6 @@ pub enum Event {
         /// The gone stream.
         stream: StreamId,
     },
-}
-
-/// A step of a round.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Step {
-    /// A new table is coming.
-    Lock,
-    /// The table.
-    Update,
-    /// Everybody has the table.
-    Unlock,
-}
-
-/// An order to a sidecar. An UPDATE carries the table as it is when the command is given.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Order {
-    /// What to do.
-    pub step: Step,
-    /// The version of the round, or of the table pushed.
-    pub version: u64,
 }
 
 /// What the shell must do.
@@ -139,7 +120,15 @@ pub struct Namespace {
     /// Changes of the table that no round has spread yet.
     changes: u64,
     window_ends: Option<Now>,
+    reunion: Option<Reunion>,
     commands: Vec<Command>,
+}
+
+/// The wait of a new leader for the hosts that the one before it served.
+#[derive(Debug)]
+struct Reunion {
+    missing: BTreeSet<String>,
+    ends: Now,
 }
 
 // === impl Namespace ===
@@ -157,7 +146,22 @@ impl Namespace {
             departed: Vec::new(),
             changes: 0,
             window_ends: None,
+            reunion: None,
             commands: Vec::new(),
+        }
+    }
+
+    /// The same, of a new leader: the first round waits until all hosts of these names are back,
+    /// but no longer than until `ends`. Else the first to be back would be given all actors, and
+    /// give them up again as the others come.
+    pub fn reuniting(settings: Settings, names: BTreeSet<String>, ends: Now) -> Self {
+        let reunion = (!names.is_empty()).then_some(Reunion {
+            missing: names,
+            ends,
+        });
+        Self {
+            reunion,
+            ..Self::new(settings)
         }
     }
 
@@ -165,7 +169,7 @@ impl Namespace {
     /// UPDATE means the table as it is now.
     pub fn handle(&mut self, now: Now, event: Event) -> Vec<Command> {
         match event {
-            Event::Opened { stream, host } => drop(self.waiting.insert(stream, host)),
+            Event::Opened { stream, host } => self.open(stream, host),
             Event::Received { stream, host } => self.receive(stream, host),
             Event::Closed { stream } => self.close(stream),
         }
@@ -189,6 +193,9 @@ impl Namespace {
         if self.window_ends.is_some_and(|ends| ends <= now) {
             self.window_ends = None;
         }
+        if self.reunion.as_ref().is_some_and(|wait| wait.ends <= now) {
+            self.reunion = None;
+        }
         self.expel_overdue(now);
         self.advance(now);
         std::mem::take(&mut self.commands)
@@ -197,7 +204,9 @@ impl Namespace {
     /// When [`Namespace::tick`] must be called, if nothing else happens before.
     pub fn deadline(&self) -> Option<Now> {
         let round = self.round.as_ref().map(|round| round.expires);
-        [round, self.window_ends].into_iter().flatten().min()
+        let reunion = self.reunion.as_ref().map(|reunion| reunion.ends);
+        let deadlines = [round, self.window_ends, reunion];
+        deadlines.into_iter().flatten().min()
     }
 
     /// The hosts and their table.
@@ -218,6 +227,16 @@ impl Namespace {
     /// The figures of the gauges.
     pub fn counts(&self) -> Counts {
         self.members.counts()
+    }
+
+    fn open(&mut self, stream: StreamId, host: Host) {
+        if let Some(reunion) = &mut self.reunion {
+            reunion.missing.remove(&host.name);
+            if reunion.missing.is_empty() {
+                self.reunion = None;
+            }
+        }
+        self.waiting.insert(stream, host);
     }
 
     fn receive(&mut self, stream: StreamId, host: Host) {

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use crate::namespace::{Order, Step};
+use crate::order::{Order, Step};
 
 /// The unsent orders of one stream, each with what the shell writes for it.
 ///

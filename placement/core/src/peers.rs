@@ -56,6 +56,21 @@ impl Peers {
         self.all.get(&self.own).map_or("", String::as_str)
     }
 
+    /// The ID of this replica.
+    pub fn own(&self) -> &str {
+        &self.own
+    }
+
+    /// The IDs of all replicas.
+    pub fn ids(&self) -> impl Iterator<Item = &str> {
+        self.all.keys().map(String::as_str)
+    }
+
+    /// The `host:port` of a replica.
+    pub fn address(&self, id: &str) -> Option<&str> {
+        self.all.get(id).map(String::as_str)
+    }
+
     /// How many replicas there are.
     pub fn count(&self) -> usize {
         self.all.len()

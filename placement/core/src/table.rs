@@ -5,7 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use crate::{host::Host, namespace::StreamId};
+use crate::{host::Host, stream::StreamId};
 
 /// What a sidecar reads of a host in a table: the ring key, the app to authenticate, the port.
 #[derive(Clone, Debug, PartialEq, Eq)]

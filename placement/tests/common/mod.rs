@@ -11,7 +11,9 @@
 use std::{net::SocketAddr, time::Duration};
 
 use axum::body::Body;
-use placement::{Config, Gauges, Keepalive, Namespaces, Role, Rpc, Sessions, routes, serve};
+use placement::{
+    Config, Gauges, Keepalive, Mandate, Namespaces, Role, Rpc, Sessions, routes, serve,
+};
 use placement_core::Settings;
 use proto::placement::v1::{
     Host, HostOperation, PlacementOrder, placement_client::PlacementClient,
@@ -56,6 +58,7 @@ impl Server {
             settings,
             replication_factor: 100,
             gauges: gauges.clone(),
+            mandate: Mandate::forever(),
         };
         let (namespaces, supervisor) = Namespaces::new(config);
         let role = watch::Sender::new(Role::Leader);

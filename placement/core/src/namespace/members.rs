@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::{Counts, Now, StreamId};
+use super::{Counts, Now};
+use crate::stream::StreamId;
 
 /// The streams that take part in rounds.
 #[derive(Debug, Default)]

@@ -1,7 +1,10 @@
 //! Rounds: how they begin, go on, complete and expire.
 
-use super::{Command, Namespace, Now, Order, RoundTimeout, Step, StreamId};
-use crate::host::Operation;
+use super::{Command, Namespace, Now, RoundTimeout};
+use crate::{
+    order::{Order, Step},
+    stream::StreamId,
+};
 
 /// The round being run.
 #[derive(Debug)]
@@ -18,27 +21,6 @@ pub(super) struct Round {
 impl Round {
     pub(super) fn step(&self) -> Step {
         self.step
-    }
-}
-
-// === impl Step ===
-
-impl Step {
-    pub(super) fn is_answered_by(self, operation: Operation) -> bool {
-        matches!(
-            (self, operation),
-            (Self::Lock, Operation::Lock)
-                | (Self::Update, Operation::Update)
-                | (Self::Unlock, Operation::Unlock)
-        )
-    }
-
-    fn next(self) -> Option<Self> {
-        match self {
-            Self::Lock => Some(Self::Update),
-            Self::Update => Some(Self::Unlock),
-            Self::Unlock => None,
-        }
     }
 }
 
@@ -76,10 +58,12 @@ impl Namespace {
         self.changes > 0 && self.round.as_ref().is_some_and(early)
     }
 
-    /// Reports do not wait for the window; joins and leaves do.
+    /// Reports do not wait for the window; joins and leaves do. While a reunion lasts nobody is
+    /// registered, so nobody can report.
     fn is_due(&self) -> bool {
         let queued = !self.waiting.is_empty() || !self.departed.is_empty();
-        self.changes > 0 || (queued && self.window_ends.is_none())
+        let waits = self.window_ends.is_some() || self.reunion.is_some();
+        self.changes > 0 || (queued && !waits)
     }
 
     fn complete(&mut self, now: Now) {
