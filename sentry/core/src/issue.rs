@@ -95,12 +95,13 @@ impl Bundle {
         if end <= now {
             return Err(IssueError::Expired(end));
         }
+        let (not_before, not_after) = validity(terms, now, end)?;
         let template = Template {
             serial,
             issuer: &self.issuer_name,
             subject: &template::empty_name(),
-            not_before: template::shifted(now, -terms.skew.as_nanos())?,
-            not_after: template::shifted(now, terms.ttl.as_nanos())?.min(end),
+            not_before,
+            not_after,
             public_key: order.public_key.der(),
             extensions: self.extensions(order)?,
         };
@@ -133,6 +134,25 @@ impl Bundle {
         extensions.extend(images::extension(order.images));
         Ok(extensions)
     }
+}
+
+/// A certificate is renewed at half of its validity, the back-dated part included. If the end of
+/// its chain cuts it short, it is back-dated less: else that half would lie in the past, and
+/// daprd would ask for certificates without a pause.
+fn validity(
+    terms: Terms,
+    now: Timestamp,
+    end: Timestamp,
+) -> Result<(Timestamp, Timestamp), WriteError> {
+    let (skew, wanted) = (
+        terms.skew.as_nanos(),
+        template::shifted(now, terms.ttl.as_nanos())?,
+    );
+    if wanted <= end {
+        return Ok((template::shifted(now, -skew)?, wanted));
+    }
+    let left = i64::try_from(end.duration_since(now).as_nanos()).unwrap_or(i64::MAX);
+    Ok((template::shifted(now, -skew.min(left / 3))?, end))
 }
 
 fn whole_seconds(at: Timestamp) -> Timestamp {

@@ -173,8 +173,7 @@ impl Sidecar {
             .unwrap()
             .issue(&order, terms, now, [7; 16])
             .unwrap();
-        self.renew_at = now + issued.not_after.duration_since(issued.not_before) / 2
-            - SignedDuration::from_nanos(SKEW.as_nanos());
+        self.renew_at = issued.not_before + issued.not_after.duration_since(issued.not_before) / 2;
         self.chain = issued.chain;
     }
 

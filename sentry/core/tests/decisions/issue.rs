@@ -216,6 +216,28 @@ fn never_outlives_its_issuer() {
     assert!(matches!(refused, Err(IssueError::Expired(_))));
 }
 
+/// daprd renews at half of the validity; were that in the past, it would never stop asking.
+#[rstest]
+#[case::hours(20 * 3600)]
+#[case::minutes(13 * 60)]
+#[case::seconds(9)]
+fn leaves_time_until_the_renewal_of_a_certificate_cut_short(#[case] left: i64) {
+    let bundle = bundle();
+    let at = bundle.issuer_not_after() - SignedDuration::from_secs(left);
+    let (key, workload) = (public_key(), workload("default", "myapp"));
+    let order = Order {
+        public_key: &key,
+        workload: &workload,
+        dns: &[],
+        images: &[],
+    };
+    let issued = bundle.issue(&order, TERMS, at, [1; 16]).unwrap();
+    let half = issued.not_after.duration_since(issued.not_before) / 2;
+    let wait = (issued.not_before + half).duration_since(at);
+    assert!(wait.as_secs() >= left / 4, "{wait}");
+    assert!(issued.not_before <= at);
+}
+
 #[rstest]
 #[case::colon("a:b", "default")]
 #[case::empty("", "default")]
