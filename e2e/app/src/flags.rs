@@ -34,6 +34,9 @@ pub(crate) struct Flags {
     /// Whether to host the actor type `counter`
     #[arg(long, env, action = ArgAction::Set, default_value_t = true)]
     pub(crate) host_actors: bool,
+    /// Get this URL, print the answer, and end; success decides the exit code
+    #[arg(long)]
+    pub(crate) get: Option<String>,
     /// What `/hello` answers; a pod's host name is the pod's name
     #[arg(long, env, default_value = "testapp")]
     pub(crate) hostname: String,

@@ -8,14 +8,20 @@ mod load;
 mod sidecar;
 
 use app::App;
+use axum::http::Method;
+use bytes::Bytes;
 use clap::Parser;
 use flags::{Flags, Protocol};
+use sidecar::{Sidecar, answer};
 use std::net::{Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> anyhow::Result<()> {
     let flags = Flags::parse();
+    if let Some(url) = &flags.get {
+        return get(&flags, url).await;
+    }
     let app = Arc::new(App::new(&flags));
     let http = http::serve(app.clone(), address(flags.http_port()), stopped());
     match flags.protocol {
@@ -25,6 +31,17 @@ async fn main() -> anyhow::Result<()> {
             tokio::try_join!(http, grpc).map(drop)
         }
     }
+}
+
+/// What a job does.
+async fn get(flags: &Flags, url: &str) -> anyhow::Result<()> {
+    let http = Sidecar::new(flags.dapr_http_port).http;
+    let answer = answer(&http, Method::GET, url, Bytes::new()).await;
+    let (status, body) = answer.map_err(anyhow::Error::msg)?;
+    let text = String::from_utf8_lossy(&body);
+    anyhow::ensure!(status.is_success(), "{url} answered {status}: {text}");
+    println!("{text}");
+    Ok(())
 }
 
 fn address(port: u16) -> SocketAddr {

@@ -78,10 +78,25 @@ impl Cluster {
             complete: false,
         };
         started.write()?;
-        self.start(nodes, &tools, progress)
+        self.start_anew(nodes, &tools, progress)
             .map_err(|error| anyhow!("{error:#}\n{}", self.advice()))?;
         started.complete = true;
         started.write()
+    }
+
+    /// Stops every process and container and starts them again on what etcd holds, as if the power
+    /// of the whole cluster had failed.
+    ///
+    /// # Errors
+    /// When it is not up, or a part does not become ready.
+    pub fn restart(&self, progress: Progress) -> Result<()> {
+        let _lock = lock()?;
+        let started = self.started()?;
+        let tools = Tools::ensure(&self.paths.source(""), &[Group::Kubernetes], progress)?;
+        end(progress)?;
+        started.write()?;
+        let pki = Pki::of(&self.paths);
+        self.start(started.nodes, &pki, &tools, progress)
     }
 
     /// Ends everything that [`Cluster::up`] started, whoever's checkout it was, and removes its
@@ -132,17 +147,22 @@ impl Cluster {
     /// # Errors
     /// When the cluster is not up.
     pub fn node_names(&self) -> Result<Vec<String>> {
-        let started = Started::read().context("the local cluster is not up")?;
-        ensure!(
-            started.folder == self.folder(),
-            "the running cluster is another checkout's"
-        );
-        Ok(places(started.nodes).map(Place::name).collect())
+        Ok(places(self.started()?.nodes).map(Place::name).collect())
     }
 
     /// The folder of the cluster's state, with `logs` in it.
     pub fn folder(&self) -> PathBuf {
         self.paths.state()
+    }
+
+    /// What was started, if it is this checkout's.
+    fn started(&self) -> Result<Started> {
+        let started = Started::read().context("the local cluster is not up")?;
+        ensure!(
+            started.folder == self.folder(),
+            "the running cluster is another checkout's"
+        );
+        Ok(started)
     }
 
     fn healthy(&self, nodes: u8, tools: &str) -> bool {
@@ -161,22 +181,27 @@ impl Cluster {
             .collect()
     }
 
-    fn start(&self, count: u8, tools: &Tools, progress: Progress) -> Result<()> {
-        let nodes = self.nodes(count);
-        let names: Vec<String> = nodes.iter().map(Node::name).collect();
+    fn start_anew(&self, count: u8, tools: &Tools, progress: Progress) -> Result<()> {
+        let names: Vec<String> = places(count).map(Place::name).collect();
         let pki = Pki::create(&self.paths, &names)?;
         pki.kubeconfig("admin", "127.0.0.1", &self.kubeconfig())?;
+        control_plane::forget(&self.paths)?;
+        self.start(count, &pki, tools, progress)
+    }
+
+    fn start(&self, count: u8, pki: &Pki, tools: &Tools, progress: Progress) -> Result<()> {
+        let nodes = self.nodes(count);
         progress.step("network", || {
             nodes.iter().try_for_each(|node| node.place.create())
         })?;
         let first = nodes.first().context("a cluster without a node")?.place;
-        control_plane::start(&self.paths, &pki, first)?;
+        control_plane::start(&self.paths, pki, first)?;
         progress.step("containerd", || nodes.iter().try_for_each(start_containers))?;
         images::load(self, &images::system(tools)?, progress)?;
         let kubectl = Kubectl::new(&self.paths);
         progress.step("API server", || await_api_server(&kubectl))?;
-        control_plane::start_controllers(&self.paths, &pki, first)?;
-        nodes.iter().try_for_each(|node| node.join(&pki))?;
+        control_plane::start_controllers(&self.paths, pki, first)?;
+        nodes.iter().try_for_each(|node| node.join(pki))?;
         dns::apply(&kubectl, &self.paths)?;
         for node in &nodes {
             progress.step(&node.name(), || await_node(&kubectl, &node.name()))?;

@@ -16,9 +16,13 @@ pub(crate) const PARTS: [&str; 4] = [
     "kube-scheduler",
 ];
 
+/// Empties etcd.
+pub(crate) fn forget(paths: &Paths) -> Result<()> {
+    fresh(&paths.state().join("etcd"))
+}
+
 /// Starts etcd and the API server, which waits for it.
 pub(crate) fn start(paths: &Paths, pki: &Pki, first: Place) -> Result<()> {
-    fresh(&paths.state().join("etcd"))?;
     let [etcd, api_server, ..] = PARTS;
     start_part(paths, etcd, etcd_arguments(paths))?;
     start_part(paths, api_server, api_server_arguments(pki, first))

@@ -22,11 +22,16 @@ pub(crate) struct Pki {
 }
 
 impl Pki {
+    /// That which [`Pki::create`] made.
+    pub(crate) fn of(paths: &Paths) -> Self {
+        Self {
+            folder: paths.pki(),
+        }
+    }
+
     /// Makes everything anew; old certificates die with their cluster.
     pub(crate) fn create(paths: &Paths, nodes: &[String]) -> Result<Self> {
-        let pki = Self {
-            folder: paths.pki(),
-        };
+        let pki = Self::of(paths);
         crate::paths::fresh(&pki.folder)?;
         fs::set_permissions(&pki.folder, fs::Permissions::from_mode(0o700))?;
         pki.authority()?;

@@ -3,50 +3,20 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly")]
 
-use std::{
-    path::{Path, PathBuf},
-    time::{Duration, Instant},
-};
+mod jobs;
+mod no_bare_pod;
+mod rolling_restart;
+mod stage;
+
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use cluster::{Cluster, until};
+use cluster::until;
 use e2e::{
-    Apps, CONTROL_PLANE, Images, Install, Kube, SERVICES,
+    Apps, CONTROL_PLANE, Kube, SERVICES,
     steps::{STEPS, pod},
 };
-
-fn workspace() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("..")
-        .canonicalize()
-        .unwrap()
-}
-
-fn variable(name: &str) -> String {
-    std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set: run `cargo xtask test`"))
-}
-
-/// Installs the release and starts the applications; what is there already takes no time.
-fn stage(test: impl FnOnce(&Install<'_>, &Apps<'_>)) {
-    let workspace = workspace();
-    let kube = Kube::local(&Cluster::new(&workspace).unwrap());
-    let registry = "docker.io/local".to_owned();
-    let images = Images {
-        registry,
-        tag: variable("TRILBY_TAG"),
-        daprd: variable("TRILBY_DAPRD"),
-    };
-    let install = Install {
-        kube: &kube,
-        workspace: &workspace,
-        images: &images,
-    };
-    install.up().unwrap();
-    let image = format!("{}/testapp:{}", images.registry, images.tag);
-    let apps = Apps { kube: &kube, image };
-    apps.up().unwrap_or_else(|error| panic!("{error:#}"));
-    test(&install, &apps);
-}
+use stage::{stage, workspace};
 
 #[test]
 fn the_main_job_from_end_to_end() {
