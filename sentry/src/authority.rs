@@ -169,15 +169,8 @@ impl Authority {
             return Ok(None);
         }
         let found = self.store.decide(used, self.owner.tokens.is_some()).await?;
-        let Decision::Use(parts) = found.bundle else {
+        let Some(before) = found.kept().filter(|found| found.parts == kept.parts) else {
             return Ok(None);
-        };
-        if parts != kept.parts {
-            return Ok(None);
-        }
-        let before = Kept {
-            parts,
-            state: found.state,
         };
         let outcome = rotation::advance(
             before.clone(),
@@ -266,10 +259,11 @@ async fn try_obtain(
     let used = kept.map(|kept| &kept.parts);
     let tokens = kept.and_then(Current::token_parts);
     let found = store.decide((used, tokens), owner.tokens.is_some()).await?;
-    let before = found.state.clone();
+    let before = found.kept();
     let (outcome, origin) = owner
         .bundle(store, found.bundle, found.state, &found.wishes)
         .await?;
+    let is_new = before.is_none_or(|before| before != outcome.kept);
     let parts = outcome.kept.parts;
     let bundle = Arc::new(Bundle::load(&parts, Timestamp::now())?);
     let (tokens, are_new) = owner.tokens(found.tokens)?;
@@ -278,7 +272,6 @@ async fn try_obtain(
         bundle,
         tokens,
     };
-    let is_new = origin != Origin::Stored || outcome.kept.state != before;
     let contents = Contents {
         bundle: is_new.then_some(&current.parts),
         state: outcome.kept.state.as_ref().filter(|_| is_new),

@@ -111,10 +111,12 @@ impl Keeper {
             let mut replaced = false;
             if changed || rechecks {
                 checked = Instant::now();
-                replaced = self.reload().await;
-            }
-            if rechecks {
-                replaced |= self.advance().await;
+                let reloaded = self.reload().await;
+                // What can't be used can't be rotated either.
+                if rechecks && reloaded.is_some() {
+                    replaced = self.advance().await;
+                }
+                replaced |= reloaded.unwrap_or_default();
             }
             if replaced || self.is_due() {
                 self.renew();
@@ -122,21 +124,22 @@ impl Keeper {
         }
     }
 
-    async fn reload(&mut self) -> bool {
+    /// Whether the bundle is another one now; `None` if it can't be used.
+    async fn reload(&mut self) -> Option<bool> {
         match self.authority.reload().await {
             Ok(true) => {
                 tracing::info!("the trust bundle changed; signing with the new one");
                 self.trigger.reset().await;
-                true
+                Some(true)
             }
-            Ok(false) => false,
+            Ok(false) => Some(false),
             Err(error) => {
                 let error: &(dyn std::error::Error + 'static) = &error;
                 tracing::error!(
                     error,
                     "the trust bundle could not be reloaded; keeping the one in use"
                 );
-                false
+                None
             }
         }
     }

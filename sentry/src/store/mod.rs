@@ -9,7 +9,7 @@ use sentry_core::{
     Parts,
     agreement::{self, Decision, Incomplete, TokenDecision},
     jwt,
-    rotation::{State, StateError, Wishes},
+    rotation::{Kept, State, StateError, Wishes},
 };
 
 pub use files::Files;
@@ -109,6 +109,21 @@ pub enum Written {
     Yes,
     /// Another replica wrote first; read again.
     Conflict,
+}
+
+// === impl Found ===
+
+impl Found {
+    /// What is there already, if it is all there.
+    pub fn kept(&self) -> Option<Kept> {
+        match &self.bundle {
+            Decision::Use(parts) => Some(Kept {
+                parts: parts.clone(),
+                state: self.state.clone(),
+            }),
+            Decision::Restore(_) | Decision::Generate => None,
+        }
+    }
 }
 
 // === impl Store ===

@@ -57,14 +57,14 @@ fn profile(namespace: &str) -> Profile {
     }
 }
 
-fn supplied() -> Parts {
+pub(crate) fn supplied() -> Parts {
     let entropy = random::entropy().unwrap();
     profile("elsewhere")
         .generate(Timestamp::now(), &entropy)
         .unwrap()
 }
 
-fn secret(parts: &Parts) -> Value {
+pub(crate) fn secret(parts: &Parts) -> Value {
     let text = |text: &[u8]| ByteString(text.to_vec());
     json!({"metadata": {"name": "dapr-trust-bundle"}, "data": {
         "ca.crt": text(&parts.anchors),
@@ -74,7 +74,7 @@ fn secret(parts: &Parts) -> Value {
     }})
 }
 
-fn config_map(anchors: &str) -> Value {
+pub(crate) fn config_map(anchors: &str) -> Value {
     json!({"metadata": {"name": "dapr-trust-bundle", "labels": {"app": "x"}}, "data": {"ca.crt": anchors, "other": "kept"}})
 }
 
@@ -89,7 +89,7 @@ pub(crate) fn api(secret: Value, config_map: Value) -> Api {
     api
 }
 
-async fn open(api: &Api) -> Result<Authority, AuthorityError> {
+pub(crate) async fn open(api: &Api) -> Result<Authority, AuthorityError> {
     open_as(api, owner()).await
 }
 

@@ -11,6 +11,7 @@ mod authority;
 mod jwks;
 mod kubernetes;
 mod oidc;
+mod rotation;
 mod server;
 mod tls;
 mod tokens;
