@@ -21,6 +21,7 @@ struct State {
     objects: BTreeMap<String, Value>,
     writes: Vec<String>,
     bodies: Vec<Value>,
+    patches: Vec<(String, Value)>,
     /// Runs once, just before the next write: another replica's doing.
     interference: Option<(String, Value)>,
 }
@@ -48,6 +49,11 @@ impl Api {
     /// Bodies of the POST calls.
     pub(crate) fn posted(&self) -> Vec<Value> {
         self.state.lock().unwrap().bodies.clone()
+    }
+
+    /// Paths and bodies of the PATCH calls that found their object in the version they named.
+    pub(crate) fn patches(&self) -> Vec<(String, Value)> {
+        self.state.lock().unwrap().patches.clone()
     }
 
     pub(crate) fn interfere(&self, path: &str, object: Value) {
@@ -108,6 +114,13 @@ impl State {
                 self.writes.push(path.to_owned());
                 self.put(path, body);
                 (StatusCode::OK, self.objects[path].clone())
+            }
+            (&Method::PATCH, Some(old)) if version(&body) != version(&old) => {
+                (StatusCode::CONFLICT, status(409, "conflict"))
+            }
+            (&Method::PATCH, Some(old)) => {
+                self.patches.push((path.to_owned(), body));
+                (StatusCode::OK, old)
             }
             (_, Some(object)) => (StatusCode::OK, object),
         }

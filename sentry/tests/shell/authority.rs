@@ -48,7 +48,7 @@ fn names() -> Names {
     }
 }
 
-fn profile(namespace: &str) -> Profile {
+pub(crate) fn profile(namespace: &str) -> Profile {
     Profile {
         trust_domain: TrustDomain::new("cluster.local").unwrap(),
         namespace: namespace.to_owned(),

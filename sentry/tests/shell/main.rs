@@ -15,3 +15,4 @@ mod rotation;
 mod server;
 mod tls;
 mod tokens;
+mod warden;
