@@ -18,7 +18,7 @@ pub struct Flags {
     #[arg(long, default_value = "")]
     pub listen_address: String,
     /// Tell sidecars where the scheduler is
-    #[arg(long, default_value_t = true, action = ArgAction::Set, num_args = 0..=1,
+    #[arg(long, env, default_value_t = true, action = ArgAction::Set, num_args = 0..=1,
           require_equals = true, default_missing_value = "true", value_parser = boolean)]
     pub scheduler_enabled: bool,
     /// Kubeconfig to use instead of the pod's service account

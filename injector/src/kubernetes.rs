@@ -141,8 +141,7 @@ impl Kubernetes {
         kubernetes::watch(Api::all(self.0.clone()), ListParams::default())
     }
 
-    /// The settings of the injector that serves the cluster: its environment, and its flags that
-    /// have a value in the same argument.
+    /// The settings of the injector that serves the cluster: its environment.
     ///
     /// # Errors
     /// The call fails, or takes too long.
@@ -254,11 +253,7 @@ fn settings(deployment: Deployment) -> BTreeMap<String, String> {
     let own = own.unwrap_or_default();
     let plain = own.env.into_iter().flatten();
     let plain = plain.filter_map(|variable| Some((variable.name, variable.value?)));
-    let flags = own.args.unwrap_or_default();
-    let flags = flags.iter().filter_map(|flag| flag.split_once('='));
-    let flags = flags.map(|(flag, value)| (flag.to_owned(), value.to_owned()));
-    let namespace = ("NAMESPACE".to_owned(), namespace);
-    plain.chain(flags).chain([namespace]).collect()
+    plain.chain([("NAMESPACE".to_owned(), namespace)]).collect()
 }
 
 // === impl Version ===

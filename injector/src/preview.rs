@@ -10,6 +10,7 @@ use std::{
     process::ExitCode,
 };
 
+use config::truthy;
 use injector_core::{
     Callers, Candidate, Component, Defaults, Facts, Request, Setting, Verdict, Warning, triage,
     workload,
@@ -149,7 +150,7 @@ impl World {
             let own = env::var(name).ok().or_else(|| deployed.get(name).cloned());
             own.or_else(|| otherwise(name).map(str::to_owned))
         };
-        let scheduler = scheduler && deployed.get(SCHEDULER).is_none_or(|on| on != "false");
+        let scheduler = scheduler && deployed.get(SCHEDULER).is_none_or(|on| truthy(on));
         let mut settings = Settings::read(&lookup, "", scheduler)?;
         if let Some(kubernetes) = &kubernetes {
             settings.fit_to(kubernetes).await;
@@ -255,8 +256,8 @@ async fn deployed(kubernetes: Option<&Kubernetes>) -> BTreeMap<String, String> {
     }
 }
 
-/// The flag of the injector that is a setting too.
-const SCHEDULER: &str = "--scheduler-enabled";
+/// The variable of the injector that is a flag, too.
+const SCHEDULER: &str = "SCHEDULER_ENABLED";
 
 /// What the chart sets unless told otherwise.
 fn otherwise(name: &str) -> Option<&'static str> {
