@@ -9,9 +9,26 @@
 - apiGroups: [""]
   resources: [pods]
   verbs: [get, list, watch]
+{{- /* The mark of a pod that will outlive the last root it knows. */}}
+- apiGroups: [""]
+  resources: [pods/status]
+  verbs: [patch]
 - apiGroups: [dapr.io]
   resources: [configurations]
   verbs: [get, list, watch]
+{{- end }}
+
+{{- /* Restarts of workloads, where a namespace says when. */}}
+{{- define "rbac.sentryRestartRules" -}}
+- apiGroups: [""]
+  resources: [namespaces]
+  verbs: [get]
+- apiGroups: [apps]
+  resources: [replicasets]
+  verbs: [get]
+- apiGroups: [apps]
+  resources: [deployments, statefulsets, daemonsets]
+  verbs: [patch]
 {{- end }}
 
 {{- define "rbac.sentryBundleRules" -}}

@@ -5,6 +5,14 @@
 {{- end }}
 {{- end }}
 
+{{- define "sentry.rotationArgs" -}}
+{{- if not .enabled }}
+{{- include "sentry.flag" (list "root-rotation" "false") }}
+{{- end }}
+{{- include "sentry.flag" (list "root-lifetime" .rootLifetime) }}
+{{- include "sentry.flag" (list "root-rotation-interval" .interval) }}
+{{- end }}
+
 {{- define "sentry.jwtArgs" -}}
 {{- if .enabled }}
 {{- include "sentry.flag" (list "jwt-enabled" true) }}
