@@ -197,11 +197,17 @@ impl Components {
                 .filter(|name| !name.is_empty())
                 .map(str::to_owned)
                 .collect(),
-            folder: reader.text_or(
-                "dapr.io/pluggable-components-sockets-folder",
-                &cluster.sockets_folder,
-                Source::Cluster,
-            ),
+            folder: folder(reader, &cluster.sockets_folder),
         }
     }
+}
+
+/// The annotated folder, if the annotation names one: nothing can be mounted without a path.
+fn folder(reader: &mut Reader<'_>, default: &str) -> String {
+    const KEY: &str = "dapr.io/pluggable-components-sockets-folder";
+    let annotated = reader.raw(KEY).filter(|folder| !folder.is_empty());
+    if annotated.is_none() {
+        reader.note(KEY, Some(default), Source::Cluster);
+    }
+    annotated.unwrap_or(default).to_owned()
 }

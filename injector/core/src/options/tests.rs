@@ -285,3 +285,14 @@ fn tells_where_each_setting_comes_from() {
         );
     }
 }
+
+#[rstest]
+#[case::absent(&[], "/sockets")]
+#[case::empty(&[("pluggable-components-sockets-folder", "")], "/sockets")]
+#[case::own(&[("pluggable-components-sockets-folder", "/own")], "/own")]
+fn component_sockets_always_have_a_folder(
+    #[case] annotations: &[(&str, &str)],
+    #[case] expected: &str,
+) {
+    assert_eq!(read(annotations).0.components.folder, expected);
+}

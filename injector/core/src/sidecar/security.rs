@@ -11,10 +11,17 @@ use super::Sidecar;
 const CERTIFICATES: &str = "SSL_CERT_DIR";
 
 pub(super) fn context(sidecar: &Sidecar<'_>, env: &[EnvVar]) -> SecurityContext {
-    let context = usual(sidecar);
-    if env.iter().all(|variable| variable.name != CERTIFICATES) {
-        return context;
+    let mut context = usual(sidecar);
+    if env.iter().any(|variable| variable.name == CERTIFICATES) {
+        context = administrator(context);
     }
+    if sidecar.security.windows {
+        context = without_linux(context);
+    }
+    context
+}
+
+fn administrator(context: SecurityContext) -> SecurityContext {
     let windows = WindowsSecurityContextOptions {
         run_as_user_name: Some("ContainerAdministrator".into()),
         ..WindowsSecurityContextOptions::default()
@@ -29,12 +36,20 @@ pub(super) fn context(sidecar: &Sidecar<'_>, env: &[EnvVar]) -> SecurityContext 
     }
 }
 
+/// Keeps only the fields that the API server lets a pod have that says it runs on Windows.
+fn without_linux(context: SecurityContext) -> SecurityContext {
+    SecurityContext {
+        windows_options: context.windows_options,
+        run_as_non_root: context.run_as_non_root,
+        ..SecurityContext::default()
+    }
+}
+
 fn usual(sidecar: &Sidecar<'_>) -> SecurityContext {
     let defaults = &sidecar.cluster.security;
-    let drops = defaults.drop_all_capabilities && !sidecar.security.windows;
     SecurityContext {
         allow_privilege_escalation: Some(false),
-        capabilities: drops.then(|| Capabilities {
+        capabilities: defaults.drop_all_capabilities.then(|| Capabilities {
             add: None,
             drop: Some(vec!["ALL".into()]),
         }),
@@ -50,8 +65,7 @@ fn usual(sidecar: &Sidecar<'_>) -> SecurityContext {
 /// The annotation, else the runtime's own profile where the pod has not chosen for all containers.
 fn seccomp_profile(sidecar: &Sidecar<'_>) -> Option<SeccompProfile> {
     let pod = sidecar.security;
-    let by_default =
-        sidecar.cluster.security.runtime_seccomp && !pod.windows && !pod.has_seccomp_profile;
+    let by_default = sidecar.cluster.security.runtime_seccomp && !pod.has_seccomp_profile;
     let type_ = match sidecar.options.container.seccomp_profile.as_str() {
         "" if by_default => "RuntimeDefault",
         "" => return None,

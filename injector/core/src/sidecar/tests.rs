@@ -356,10 +356,15 @@ fn the_pods_seccomp_profile_and_the_annotation_come_first() {
 }
 
 #[test]
-fn a_windows_pod_gets_no_linux_defaults() {
-    let context = secured(|pod| pod["spec"]["os"] = json!({"name": "windows"}), &[]);
-    assert_eq!(context.get("seccompProfile"), None);
-    assert_eq!(context.get("capabilities"), None);
+fn a_windows_pod_gets_nothing_of_linux() {
+    let windows = |pod: &mut Value| pod["spec"]["os"] = json!({"name": "windows"});
+    assert_eq!(secured(windows, &[]), json!({"runAsNonRoot": true}));
+    let administrator = secured(windows, &[("env", "SSL_CERT_DIR=/certs")]);
+    let options = json!({"runAsUserName": "ContainerAdministrator"});
+    assert_eq!(
+        administrator,
+        json!({"runAsNonRoot": false, "windowsOptions": options})
+    );
 }
 
 #[test]
