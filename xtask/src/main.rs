@@ -1,4 +1,5 @@
-//! One entry for people and CI: demo, test, cluster, conformance, generate, bench.
+//! One entry for people and CI: demo, test, cluster, conformance, generate, bench,
+//! compare.
 
 mod bench;
 mod build;
@@ -35,6 +36,8 @@ enum Command {
     Conformance(conformance::Conformance),
     /// Measure our services next to Dapr's own: start, memory, CPU, load
     Bench(bench::Bench),
+    /// Compare what our injector and Dapr's own make of the same pods
+    Compare,
     /// Write all generated files anew
     Generate,
     /// Check the rules of the dependency graph
@@ -61,6 +64,7 @@ fn run() -> Result<()> {
         Command::Cluster(command) => cluster::run(&workspace, &command),
         Command::Conformance(wanted) => conformance::run(&workspace, &wanted),
         Command::Bench(wanted) => bench::run(&workspace, &wanted),
+        Command::Compare => bench::compare(&workspace),
         Command::Generate => generate::run(&workspace),
         Command::Graph => graph::check(&workspace),
     }

@@ -2,11 +2,18 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use clap::Parser;
+use clap::{Parser, Subcommand};
+
+use crate::service::Service;
 
 /// Measures our release binaries and Dapr's, and writes .cache/bench/results.json
 #[derive(Debug, Parser)]
 pub(crate) struct Flags {
+    #[command(subcommand)]
+    pub(crate) mode: Option<Mode>,
+    /// Only these services; all if none is named
+    #[arg(long = "service")]
+    services: Vec<Service>,
     /// How long each service rests before its memory is read
     #[arg(long, default_value_t = 20)]
     seconds: u64,
@@ -21,11 +28,25 @@ pub(crate) struct Flags {
     pub(crate) workspace: PathBuf,
 }
 
+/// What else can be done on the same stage.
+#[derive(Clone, Copy, Debug, Subcommand)]
+pub(crate) enum Mode {
+    /// Compare what both injectors make of the same pods
+    Compare,
+}
+
 // === impl Flags ===
 
 impl Flags {
     pub(crate) fn rest(&self) -> Duration {
         Duration::from_secs(self.seconds)
+    }
+
+    /// The services to measure, in the order of the report.
+    pub(crate) fn services(&self) -> impl Iterator<Item = Service> {
+        let wanted =
+            |service: &Service| self.services.is_empty() || self.services.contains(service);
+        Service::ALL.into_iter().filter(wanted)
     }
 
     pub(crate) fn load(&self) -> Duration {

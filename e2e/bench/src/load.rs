@@ -1,7 +1,6 @@
 //! Load on a running service, and what it costs.
 
 mod callers;
-mod dialer;
 mod review;
 mod sign;
 

@@ -4,12 +4,16 @@
 //! Stage: etcd, API server, sentry, copies of all binaries   (a temporary folder)
 //!   for each Service, for each Maker: Launch -> Running -> usage, load -> Figures
 //! Report: a table for people, JSON for programs
+//!
+//! compare: the same stage, both injectors, the pods of compare/cases.yaml -> what they made of them
 //! ```
 //!
 //! Whatever was started ends with the value that holds it, so an error or a signal leaves nothing
 //! behind.
 
 mod api_server;
+mod compare;
+mod dialer;
 mod figures;
 mod flags;
 mod load;
@@ -21,6 +25,7 @@ mod running;
 mod service;
 mod stage;
 mod usage;
+mod webhook;
 
 use anyhow::{Result, bail};
 use clap::Parser;
@@ -36,8 +41,15 @@ async fn main() -> Result<()> {
         signal(SignalKind::terminate())?,
     );
     tokio::select! {
-        result = report::run(&flags) => result,
+        result = run(&flags) => result,
         _ = interrupt.recv() => bail!("interrupted; everything that was started has ended"),
         _ = terminate.recv() => bail!("terminated; everything that was started has ended"),
+    }
+}
+
+async fn run(flags: &flags::Flags) -> Result<()> {
+    match flags.mode {
+        Some(flags::Mode::Compare) => compare::run(&flags.workspace).await,
+        None => report::run(flags).await,
     }
 }

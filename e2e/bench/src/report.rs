@@ -5,7 +5,7 @@ use std::{fmt::Write, fs};
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
-use crate::{figures::Row, flags::Flags, measure, service::Service, stage::Stage};
+use crate::{figures::Row, flags::Flags, measure, stage::Stage};
 
 /// Measures everything, prints the table and writes the JSON.
 pub(crate) async fn run(flags: &Flags) -> Result<()> {
@@ -13,7 +13,7 @@ pub(crate) async fn run(flags: &Flags) -> Result<()> {
     let mut busy = vec![load_average()?];
     let stage = Stage::set(&workspace).await?;
     let mut rows = Vec::new();
-    for service in Service::ALL {
+    for service in flags.services() {
         rows.extend(measure::service(&stage, service, flags).await?);
         busy.push(load_average()?);
     }

@@ -19,7 +19,7 @@ pub(crate) enum Maker {
 }
 
 /// Which service.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Service {
     Sentry,
     Placement,

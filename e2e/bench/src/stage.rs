@@ -66,6 +66,11 @@ impl Stage {
         address(&self.site)
     }
 
+    /// Makes further objects in the cluster; `name` is for messages.
+    pub(crate) fn create(&self, name: &str, manifest: &str) -> Result<()> {
+        self.api_server.create(name, manifest)
+    }
+
     pub(crate) fn kubeconfig(&self) -> &Path {
         self.api_server.kubeconfig()
     }

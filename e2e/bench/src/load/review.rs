@@ -2,27 +2,32 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use bytes::Bytes;
-use http::{
-    Request, Response,
-    header::{CONTENT_TYPE, HOST},
-};
-use http_body_util::{BodyExt, Full};
-use hyper::{body::Incoming, client::conn::http1};
-use serde_json::json;
-use tokio::task::JoinSet;
+use serde_json::{Value, json};
 
-use super::{
-    callers::{Caller, drive},
+use super::callers::{Caller, drive};
+use crate::{
     dialer::Dialer,
+    figures::Figure,
+    service::Site,
+    stage::Stage,
+    webhook::{Webhook, review},
 };
-use crate::{figures::Figure, service::Site, stage::Stage};
 
 /// How many connections at once.
 const CONNECTIONS: [usize; 3] = [1, 16, 64];
 
-/// Annotated pods over kept connections.
+/// Which pods are reviewed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Pods {
+    /// They ask for a sidecar.
+    Annotated,
+    /// The others of the cluster, which an injector sees as well.
+    Plain,
+}
+
+/// Reviews over kept connections.
 pub(super) async fn run(
     pid: u32,
     stage: &Stage,
@@ -31,85 +36,88 @@ pub(super) async fn run(
 ) -> Result<Vec<Figure>> {
     let dialer = Dialer::new(&stage.anchors(), "dapr-injector", site.port)?;
     let mut figures = Vec::new();
-    for count in CONNECTIONS {
-        let mut reviewers = Vec::new();
-        for _ in 0..count {
-            reviewers.push(Reviewer::connect(&dialer).await?);
+    for pods in [Pods::Annotated, Pods::Plain] {
+        for count in CONNECTIONS {
+            let mut reviewers = Vec::new();
+            for _ in 0..count {
+                reviewers.push(Reviewer::connect(&dialer, pods).await?);
+            }
+            figures.extend(drive(pods.name(), pid, reviewers, time).await?);
         }
-        figures.extend(drive("reviews", pid, reviewers, time).await?);
     }
     Ok(figures)
 }
 
 /// One connection.
 struct Reviewer {
-    sender: http1::SendRequest<Full<Bytes>>,
+    webhook: Webhook,
+    pods: Pods,
     review: Bytes,
-    /// Moves the connection's bytes, and closes it when dropped.
-    _connection: JoinSet<hyper::Result<()>>,
+}
+
+// === impl Pods ===
+
+impl Pods {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Annotated => "annotated pods",
+            Self::Plain => "plain pods",
+        }
+    }
+
+    fn review(self) -> Bytes {
+        let account = "system:serviceaccount:kube-system:replicaset-controller";
+        let user = json!({"username": account, "uid": "1",
+            "groups": ["system:serviceaccounts", "system:serviceaccounts:kube-system",
+                       "system:authenticated"]});
+        review(&pod(&self.annotations()), "default", &user)
+    }
+
+    fn annotations(self) -> Value {
+        match self {
+            Self::Annotated => json!({"dapr.io/enabled": "true", "dapr.io/app-id": "shop",
+                "dapr.io/app-port": "8080", "dapr.io/config": "tracing"}),
+            Self::Plain => json!({"prometheus.io/scrape": "true"}),
+        }
+    }
 }
 
 // === impl Reviewer ===
 
 impl Reviewer {
-    async fn connect(dialer: &Dialer) -> Result<Self> {
-        let stream = dialer.dial().await.context("dial the injector")?;
-        let (sender, connection) = http1::handshake(stream).await?;
-        let mut task = JoinSet::new();
-        task.spawn(connection);
+    async fn connect(dialer: &Dialer, pods: Pods) -> Result<Self> {
         Ok(Self {
-            sender,
-            review: review(),
-            _connection: task,
+            webhook: Webhook::connect(dialer).await?,
+            pods,
+            review: pods.review(),
         })
-    }
-
-    fn request(&self) -> http::Result<Request<Full<Bytes>>> {
-        Request::post("/mutate?timeout=10s")
-            .header(HOST, "dapr-sidecar-injector.dapr-system.svc")
-            .header(CONTENT_TYPE, "application/json")
-            .body(Full::new(self.review.clone()))
     }
 }
 
 impl Caller for Reviewer {
     async fn call(&mut self) -> Result<()> {
-        let request = self.request()?;
-        check(
-            self.sender
-                .send_request(request)
-                .await
-                .context("send a review")?,
-        )
-        .await
+        let answer = self.webhook.review(self.review.clone()).await?;
+        let patched = answer.windows(8).any(|part| part == b"\"patch\":");
+        ensure!(
+            patched == (self.pods == Pods::Annotated),
+            "a review of {} was answered with {}",
+            self.pods.name(),
+            String::from_utf8_lossy(&answer)
+        );
+        Ok(())
     }
 }
 
-/// Whether the pod is patched.
-async fn check(response: Response<Incoming>) -> Result<()> {
-    let status = response.status();
-    let body = response.into_body().collect().await?.to_bytes();
-    let patched = || body.windows(8).any(|part| part == b"\"patch\":");
-    ensure!(
-        status.is_success() && patched(),
-        "a review was answered with {status}: {}",
-        String::from_utf8_lossy(&body)
-    );
-    Ok(())
-}
-
 /// A pod of a Deployment, of the size that pods are.
-fn review() -> Bytes {
-    let account = "system:serviceaccount:kube-system:replicaset-controller";
+fn pod(annotations: &Value) -> Value {
     let mount = json!({"name": "token", "readOnly": true,
                        "mountPath": "/var/run/secrets/kubernetes.io/serviceaccount"});
-    let pod = json!({
+    json!({
         "apiVersion": "v1", "kind": "Pod",
         "metadata": {
             "generateName": "shop-7d9f6c5b8-", "namespace": "default",
             "labels": {"app": "shop", "pod-template-hash": "7d9f6c5b8"},
-            "annotations": {"dapr.io/enabled": "true", "dapr.io/app-id": "shop",
-                            "dapr.io/app-port": "8080", "dapr.io/config": "tracing"},
+            "annotations": annotations,
             "ownerReferences": [{"apiVersion": "apps/v1", "kind": "ReplicaSet",
                 "name": "shop-7d9f6c5b8", "uid": "6a7d3f0e-2b1c-4d5e-8f90-a1b2c3d4e5f6",
                 "controller": true, "blockOwnerDeletion": true}],
@@ -125,19 +133,5 @@ fn review() -> Bytes {
             "volumes": [{"name": "token", "projected": {"sources": [
                 {"serviceAccountToken": {"expirationSeconds": 3607, "path": "token"}}]}}],
         },
-    });
-    let review = json!({
-        "apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview",
-        "request": {
-            "uid": "705ab4f5-6393-11e8-b7cc-42010a800002",
-            "kind": {"group": "", "version": "v1", "kind": "Pod"},
-            "resource": {"group": "", "version": "v1", "resource": "pods"},
-            "namespace": "default", "operation": "CREATE",
-            "userInfo": {"username": account, "uid": "1",
-                "groups": ["system:serviceaccounts", "system:serviceaccounts:kube-system",
-                           "system:authenticated"]},
-            "object": pod, "oldObject": null, "dryRun": false,
-        },
-    });
-    review.to_string().into()
+    })
 }

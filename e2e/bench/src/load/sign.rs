@@ -7,11 +7,8 @@ use cluster::output;
 use proto::sentry::v1::{SignCertificateRequest, ca_client::CaClient};
 use tonic::transport::{Channel, Endpoint};
 
-use super::{
-    callers::{Caller, drive},
-    dialer::Dialer,
-};
-use crate::{figures::Figure, service::Site};
+use super::callers::{Caller, drive};
+use crate::{dialer::Dialer, figures::Figure, service::Site};
 
 /// How many sidecars at once.
 const CALLERS: usize = 16;

@@ -13,11 +13,11 @@ use tokio_rustls::{TlsConnector, client::TlsStream};
 use crate::service::{NAMESPACE, TRUST_DOMAIN};
 
 /// What hyper and tonic speak over.
-pub(super) type Stream = TokioIo<TlsStream<TcpStream>>;
+pub(crate) type Stream = TokioIo<TlsStream<TcpStream>>;
 
 /// Dials one port of this machine.
 #[derive(Clone)]
-pub(super) struct Dialer {
+pub(crate) struct Dialer {
     tls: Arc<ClientConfig>,
     port: u16,
 }
@@ -26,7 +26,7 @@ pub(super) struct Dialer {
 
 impl Dialer {
     /// Trusts the anchors in this file, and then only the control plane's service `app_id`.
-    pub(super) fn new(anchors: &Path, app_id: &str, port: u16) -> Result<Self> {
+    pub(crate) fn new(anchors: &Path, app_id: &str, port: u16) -> Result<Self> {
         let pem = fs::read(anchors).with_context(|| format!("read {}", anchors.display()))?;
         let anchors = TrustAnchors::fixed(TrustBundle::from_pem(pem)?)?;
         let id = format!("spiffe://{TRUST_DOMAIN}/ns/{NAMESPACE}/{app_id}");
@@ -34,7 +34,7 @@ impl Dialer {
         Ok(Self { tls, port })
     }
 
-    pub(super) async fn dial(&self) -> io::Result<Stream> {
+    pub(crate) async fn dial(&self) -> io::Result<Stream> {
         let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).await?;
         stream.set_nodelay(true)?;
         // A name is needed but never checked.
