@@ -1,0 +1,11 @@
+//! What the proxy decides, by tables and properties.
+
+#![expect(clippy::unwrap_used, reason = "a test may fail loudly")]
+
+mod actors;
+mod guard;
+mod patience;
+mod pool;
+mod rendezvous;
+mod route;
+mod slices;
