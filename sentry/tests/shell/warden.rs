@@ -125,11 +125,11 @@ async fn marks_a_pod_and_writes_one_event() {
         let api = cluster(&bundle, &pod(&bundle.anchors, None), None);
         look(&api, false).await;
         let patches = api.patches();
-        let [(path, patch)] = &patches[..] else {
+        let [(path, body)] = &patches[..] else {
             unreachable!("{patches:?}")
         };
         assert_eq!(path, STATUS);
-        let condition = &patch["status"]["conditions"][0];
+        let condition = &body["status"]["conditions"][0];
         assert_eq!(condition["reason"], expected);
         assert_eq!(condition["type"], "trilby.dev/TrustAnchorsEnd");
         assert_eq!(
@@ -183,11 +183,11 @@ async fn restarts_where_the_namespace_allows_it() {
         assert!(patches.is_empty(), "{window:?} {publish}: {patches:?}");
     }
     let (patches, api) = restarts(Some("always"), true).await;
-    let [(path, patch)] = &patches[..] else {
+    let [(path, body)] = &patches[..] else {
         unreachable!("{patches:?}")
     };
     assert_eq!(path, DEPLOYMENT);
-    let template = &patch["spec"]["template"]["metadata"]["annotations"];
+    let template = &body["spec"]["template"]["metadata"]["annotations"];
     assert_eq!(
         events(&api),
         [(

@@ -6,6 +6,9 @@
 //!  signed by root 3                root 2                 root 1
 //! ```
 //!
+//! A long-lived root comes before the short-lived ones, whatever came first: each link of the path
+//! to a root then lives as long as that root.
+//!
 //! `cross 3` says with the key of `issuer 2` what `root 3` says of itself. Whoever knows any one
 //! of the roots accepts what issuer 3 signs, as long as that root lives.
 
@@ -157,28 +160,101 @@ impl Lineage {
         self.anchors.insert(0, root.clone());
     }
 
-    /// Takes over from `old`: keeps its roots, and leads on to them by a certificate of the own
-    /// root that the old issuer signs. Says whether
-    /// those who know only the old root follow; nobody can if that has ended.
-    pub(crate) fn succeed(&mut self, old: &Self, crossing: Crossing) -> Result<bool, WriteError> {
+    /// Takes over from `old`: keeps its roots, and leads on to them and to those of earlier
+    /// authorities, by certificates of its own root that their issuers sign. Says whether those
+    /// who know only the old root follow; nobody can if that has ended.
+    pub(crate) fn succeed(
+        &mut self,
+        old: &Self,
+        earlier: Vec<Self>,
+        crossing: Crossing,
+    ) -> Result<bool, WriteError> {
         let Some((root, own)) = self.active(crossing.now) else {
             return Ok(false);
         };
         let root = root.clone();
         self.chain.truncate(own);
-        let mut follows = true;
-        if let Some((target, _)) = old.active(crossing.now) {
-            let mut bridged = self.clone();
-            bridged.chain.extend(old.tail_for(&root, crossing)?);
-            bridged.anchors = vec![target.clone()];
-            follows = !bridged.reached(crossing.now).is_empty();
-            if follows {
-                self.chain = bridged.chain;
-            }
+        let bridges = old.own(crossing.now).into_iter().chain(earlier);
+        let mut built = self.bridged(&root, bridges, crossing)?;
+        let mut appended = self.clone();
+        appended.chain.extend(old.tail_for(&root, crossing)?);
+        // What there was may lead to roots whose issuers nobody remembers.
+        for lineage in [&mut built, &mut appended] {
+            lineage.anchors.clone_from(&old.anchors);
+        }
+        let reach = |lineage: &Self| lineage.reached(crossing.now).len();
+        let best = if reach(&appended) > reach(&built) {
+            appended
+        } else {
+            built
+        };
+        let target = old.active(crossing.now).map(|(target, _)| target);
+        let follows = target.is_none_or(|target| best.leads_to(target, crossing.now));
+        if reach(&best) > 0 {
+            self.chain = best.chain;
         }
         self.keep_roots(old);
         self.put_first(&root);
         Ok(follows)
+    }
+
+    /// The authority alone: its root, and the chain to that.
+    pub(crate) fn own(&self, now: Timestamp) -> Option<Self> {
+        let (root, own) = self.active(now)?;
+        Some(Self {
+            anchors: vec![root.clone()],
+            chain: self.chain.iter().take(own).cloned().collect(),
+            key: self.key.clone(),
+        })
+    }
+
+    fn leads_to(&self, root: &CertificateDer<'_>, now: Timestamp) -> bool {
+        let reached = self.reached(now);
+        reached.iter().any(|(reached, _)| *reached == root)
+    }
+
+    /// The chain to the own root, led on to each of the others. Those that live longest come
+    /// first: so what leads to a root lasts as long as that root itself.
+    fn bridged(
+        &self,
+        root: &CertificateDer<'static>,
+        bridges: impl Iterator<Item = Self>,
+        mut crossing: Crossing,
+    ) -> Result<Self, WriteError> {
+        let mut bridges: Vec<_> = bridges
+            .filter_map(|bridge| Some((bridge.ends(crossing.now)?, bridge)))
+            .collect();
+        bridges.sort_by_key(|(ends, _)| std::cmp::Reverse(*ends));
+        let mut built = self.clone();
+        built.anchors = vec![root.clone()];
+        for (_, bridge) in bridges {
+            let [Some(from), Some(to)] = [built.anchors.last(), bridge.anchors.first()] else {
+                continue;
+            };
+            let Some(cross) = bridge.cross(from, crossing)? else {
+                continue;
+            };
+            let mut longer = built.clone();
+            longer.chain.push(cross);
+            longer.chain.extend(bridge.chain.iter().cloned());
+            if !built.anchors.contains(to) && longer.chain.len() <= LONGEST_CHAIN {
+                longer.anchors.push(to.clone());
+                if longer.leads_to(to, crossing.now) {
+                    built = longer;
+                }
+            }
+            crossing.serial[15] = crossing.serial[15].wrapping_add(1);
+        }
+        Ok(built)
+    }
+
+    /// When the path from the issuer to the nearest root ends; `None` if it has.
+    fn ends(&self, now: Timestamp) -> Option<Timestamp> {
+        let (root, own) = self.active(now)?;
+        let path = self.chain.iter().take(own).chain([root]);
+        path.filter_map(chain::parse)
+            .map(|certificate| chain::not_after(&certificate))
+            .min()
     }
 
     /// What leads on from a successor's root.

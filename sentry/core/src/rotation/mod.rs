@@ -386,7 +386,7 @@ impl Plan {
         crossing: Crossing,
         rotated: bool,
     ) -> Result<bool, RotationError> {
-        let bridged = new.succeed(old, crossing)?;
+        let bridged = new.succeed(old, self.bridges(), crossing)?;
         let root = old.active(self.now).map(|(root, _)| root);
         if let Some(root) = root.or(old.anchors.first()) {
             self.state.retired.push(Retired {
@@ -394,11 +394,21 @@ impl Plan {
                 issuer: old.issuer_fingerprint(),
                 at: self.now,
                 rotated,
+                bridge: old.own(self.now).map(|own| own.write(&self.before)),
             });
         }
         self.state.activated_at = Some(self.now);
         self.lineage = new;
         Ok(bridged)
+    }
+
+    /// Earlier authorities, the last one first, that can still lead to their roots.
+    fn bridges(&self) -> Vec<Lineage> {
+        let retired = self.state.retired.iter().rev();
+        let bridges = retired.filter_map(|retired| retired.bridge.as_ref());
+        bridges
+            .filter_map(|bridge| Lineage::read(bridge).ok())
+            .collect()
     }
 
     /// Takes out the roots that ended, and those that nobody needs.
@@ -421,6 +431,18 @@ impl Plan {
             }
         }
         self.lineage.cut(self.now);
+        self.forget_keys();
+    }
+
+    /// The key of an authority is kept as long as its root is.
+    fn forget_keys(&mut self) {
+        let roots = self.lineage.anchors.iter();
+        let roots: Vec<_> = roots.map(|root| Fingerprint::of(root)).collect();
+        for retired in &mut self.state.retired {
+            if !roots.contains(&retired.root) {
+                retired.bridge = None;
+            }
+        }
     }
 
     /// Retired roots that no certificate still in use leads to alone, and no sidecar needs.

@@ -57,6 +57,10 @@ pub struct Retired {
     /// Whether sentry had made the one that took over. Then the old one is never taken up again,
     /// even if a tool that does not know of the rotation puts it back.
     pub rotated: bool,
+    /// Its issuer with its key, as long as its root is kept: each later authority has itself
+    /// certified by it again, since those in between may end sooner.
+    #[serde(with = "parts", default)]
+    pub bridge: Option<Parts>,
 }
 
 /// The state can't be read.

@@ -236,6 +236,47 @@ fn no_sidecar_notices_a_rotation() {
     assert!(calls > 10_000, "{calls}");
 }
 
+/// The original's root lives for a year, the next ones for thirty minutes each: those who know
+/// only the original's are served all along.
+#[test]
+fn a_root_outlives_many_that_came_later() {
+    let mut world = World::new(settings(365 * DAY, 10));
+    let original = Sidecar::new(world.anchors());
+    world.settings = settings(30, 10);
+    let mut sidecars = vec![original];
+    for minute in 0..150 {
+        let now = at(minute);
+        world.known = sidecars.iter().map(known).collect();
+        world.step(minute);
+        if minute % 10 == 1 {
+            sidecars.push(Sidecar::new(world.anchors()));
+        }
+        sidecars.retain(|sidecar| sidecar.last_root_ends > now);
+        for sidecar in &mut sidecars {
+            sidecar.renew(&world.kept.parts, now);
+        }
+        for (from, to) in sidecars
+            .iter()
+            .flat_map(|from| sidecars.iter().map(move |to| (from, to)))
+        {
+            assert!(from.accepts(to, now), "a call failed in minute {minute}");
+        }
+        let chain = pem::certificates(&world.kept.parts.issuer_chain).unwrap();
+        assert!(chain.len() <= 9, "minute {minute}");
+    }
+    let state = world.kept.state.unwrap();
+    let keys = state
+        .retired
+        .iter()
+        .filter(|retired| retired.bridge.is_some());
+    assert!(keys.count() <= 5, "keys of ended roots are forgotten");
+    assert!(
+        !world.changes.iter().any(Change::is_warning),
+        "{:?}",
+        world.changes
+    );
+}
+
 fn known(sidecar: &Sidecar) -> KnownRoots {
     KnownRoots::from_pem(&pem::encode_certificates(&sidecar.anchors))
 }
