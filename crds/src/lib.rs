@@ -25,8 +25,10 @@ pub use schema::SchemaError;
 /// Name of the Service in front of the conversion webhook.
 pub const CONVERSION_SERVICE: &str = "dapr-webhook";
 
-/// Namespace in the committed definition; the operator replaces it by its own.
-pub const CONVERSION_NAMESPACE_PLACEHOLDER: &str = "replaceme";
+/// Namespace of that Service in the committed definition; an operator that lives elsewhere replaces
+/// it by its own. It is the usual one because Helm can apply the definition again only where the
+/// operator had nothing to change.
+pub const CONVERSION_NAMESPACE: &str = "dapr-system";
 
 /// The definitions of all kinds, by name.
 ///
@@ -63,7 +65,7 @@ fn conversion() -> CustomResourceConversion {
             client_config: Some(WebhookClientConfig {
                 service: Some(ServiceReference {
                     name: CONVERSION_SERVICE.to_owned(),
-                    namespace: CONVERSION_NAMESPACE_PLACEHOLDER.to_owned(),
+                    namespace: CONVERSION_NAMESPACE.to_owned(),
                     path: Some("/convert".to_owned()),
                     port: None,
                 }),

@@ -44,8 +44,7 @@ pub(crate) fn definitions(workspace: &Path) -> Result<String> {
         "{} has no definitions",
         folder.display()
     );
-    // The chart fills this in likewise.
-    Ok(manifest.replace("namespace: replaceme", &format!("namespace: {NAMESPACE}")))
+    Ok(manifest)
 }
 
 /// The Configuration of the control plane: where its sentry is.
