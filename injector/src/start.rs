@@ -73,12 +73,13 @@ pub async fn start(flags: Flags, process: Process) -> Result<(), StartError> {
     let configured = process.health().target("webhook-configuration");
     let mut settings = settings(&flags)?;
     process::refuse_root()?;
+    let anchors = follow_anchors(&process, &settings);
+    // First, for it takes longest: the key is made while the API server answers.
+    let identity = request_identity(&process, &settings, anchors.clone())?;
     let client = process::kubernetes::client(flags.kubeconfig.as_deref()).await?;
     let kubernetes = Kubernetes::new(client);
     settings.fit_to(&kubernetes).await;
 
-    let anchors = follow_anchors(&process, &settings);
-    let identity = request_identity(&process, &settings, anchors.clone())?;
     let webhook = webhook(&process, &kubernetes, settings, anchors.clone()).await?;
     if timeout(PATIENCE, webhook.namespaces.known()).await.is_err() {
         tracing::warn!("namespaces can't be listed; going on without the defaults they have");
