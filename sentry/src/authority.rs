@@ -129,6 +129,11 @@ impl Authority {
         rotation::roots(&self.current.load().parts)
     }
 
+    /// Whether a rotation can't wait.
+    pub fn is_late(&self) -> bool {
+        rotation::is_late(&self.current.load().parts, Timestamp::now())
+    }
+
     /// Reads the store again, and says whether the bundle is another one now. If this fails, the
     /// bundle in use stays.
     ///
@@ -375,9 +380,14 @@ impl Owner {
         });
         Ok(match decision {
             Decision::Use(parts) => {
-                Bundle::load(&parts, now)?;
                 let (kept, profile) = (Kept { parts, state }, &self.rotation.profile);
-                let outcome = rotation::reconcile(kept, wishes, profile, now, random::serial()?)?;
+                let outcome = match Bundle::load(&kept.parts, now) {
+                    Ok(_) => rotation::reconcile(kept, wishes, profile, now, random::serial()?)?,
+                    Err(error) if error.is_of_time() && store.remembers() => {
+                        self.succeed_ended(kept, wishes, now)?
+                    }
+                    Err(error) => return Err(error.into()),
+                };
                 (outcome, Origin::Stored)
             }
             Decision::Restore(parts) => (unchanged(parts, state), Origin::Restored),
@@ -396,6 +406,27 @@ impl Owner {
                 (outcome, Origin::Made)
             }
         })
+    }
+
+    /// An authority that ended while no sentry ran: the next one takes over, which younger
+    /// sidecars know. One that is somebody else's stays as it is, and is refused.
+    fn succeed_ended(
+        &self,
+        kept: Kept,
+        wishes: &Wishes,
+        now: Timestamp,
+    ) -> Result<Outcome, AuthorityError> {
+        let (mut kept, mut changes) = (kept, Vec::new());
+        while Bundle::load(&kept.parts, now).is_err() {
+            let random = random::rotation()?;
+            let next = rotation::advance(kept.clone(), wishes, &self.rotation, None, now, &random)?;
+            if next.kept == kept {
+                break;
+            }
+            kept = next.kept;
+            changes.extend(next.changes);
+        }
+        Ok(Outcome { kept, changes })
     }
 
     /// What makes tokens, and whether the store lacks it. Where none are made, what the store

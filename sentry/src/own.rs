@@ -101,6 +101,9 @@ impl Keeper {
         let mut ticks = interval(TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut checked = Instant::now();
+        if self.authority.is_late() && self.advance().await {
+            self.renew();
+        }
         loop {
             tokio::select! {
                 () = stopping.cancelled() => return Ok(()),

@@ -84,6 +84,15 @@ impl fmt::Debug for Parts {
     }
 }
 
+// === impl BundleError ===
+
+impl BundleError {
+    /// Whether only the time is wrong: the parts fit, but one of them has ended.
+    pub fn is_of_time(&self) -> bool {
+        matches!(self, Self::Path(PathError::Time))
+    }
+}
+
 // === impl Bundle ===
 
 impl Bundle {

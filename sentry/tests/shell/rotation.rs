@@ -3,7 +3,10 @@
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::ByteString;
 use proptest::prelude::*;
-use sentry::authority::{Authority, AuthorityError};
+use sentry::{
+    authority::{Authority, AuthorityError},
+    random,
+};
 use sentry_core::{Bundle, Parts, pem, rotation::State};
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
@@ -11,7 +14,7 @@ use zeroize::Zeroizing;
 use crate::{
     api::Api,
     authority::{
-        CONFIG_MAP, SECRET, api, config_map, empty, open, open_as, owner, secret, supplied,
+        CONFIG_MAP, SECRET, api, config_map, empty, open, open_as, owner, profile, secret, supplied,
     },
 };
 
@@ -239,6 +242,19 @@ async fn goes_on_where_what_it_remembered_is_garbage() {
     authority.advance(None).await.unwrap();
     State::read(&text(&api.get(SECRET), STATE)).unwrap();
     assert_eq!(stored(&api).issuer_key, parts.issuer_key);
+}
+
+#[tokio::test]
+async fn starts_although_the_authority_ended_while_nobody_ran() {
+    let made = Timestamp::now() - SignedDuration::from_hours(24 * 366);
+    let ended = profile("dapr-system")
+        .generate(made, &random::entropy().unwrap())
+        .unwrap();
+    let api = api(secret(&ended), empty());
+    let authority = open(&api).await.unwrap();
+    assert!(reasons(&api).contains(&"RootActivated".to_owned()));
+    assert_ne!(stored(&api).issuer_key, ended.issuer_key);
+    assert!(authority.bundle().issuer_not_after() > Timestamp::now());
 }
 
 /// A step of somebody who changes the two objects, or of sentry.

@@ -262,6 +262,13 @@ pub fn advance(
     Ok(plan.finish())
 }
 
+/// Whether a bundle is so late in its life that a rotation can't wait.
+pub fn is_late(parts: &Parts, now: Timestamp) -> bool {
+    let lineage = Lineage::read(parts).ok();
+    let late = lineage.as_ref().and_then(late);
+    late.is_some_and(|late| now >= late)
+}
+
 /// A bundle on its way to the next.
 struct Plan {
     before: Parts,
@@ -499,8 +506,9 @@ impl Plan {
     fn usable_next(&mut self) -> Option<Next> {
         let next = self.state.next.clone()?;
         let lineage = Lineage::read(&next.parts).ok()?;
+        let is_last_resort = self.lineage.active(self.now).is_none();
         let is_fresh = Bundle::load(&next.parts, self.now).is_ok()
-            && late(&lineage).is_some_and(|late| self.now < late);
+            && (is_last_resort || late(&lineage).is_some_and(|late| self.now < late));
         if !is_fresh {
             self.abandon_next();
             return None;

@@ -95,11 +95,11 @@ impl World {
                 &randomness(self.seed),
             );
             let outcome = outcome.unwrap();
-            Bundle::load(&outcome.kept.parts, at(minute)).unwrap();
             let settled = outcome.kept == self.kept;
             self.kept = outcome.kept;
             self.changes.extend(outcome.changes);
             if settled {
+                Bundle::load(&self.kept.parts, at(minute)).unwrap();
                 return self.changes[first..].iter().map(Change::reason).collect();
             }
         }
@@ -195,7 +195,7 @@ fn no_sidecar_notices_a_rotation() {
     let mut world = World::new(settings(30, 10));
     let mut sidecars = vec![Sidecar::new(world.anchors())];
     let mut calls = 0;
-    for minute in 0..200 {
+    for minute in 0..120 {
         let now = at(minute);
         world.known = sidecars.iter().map(known).collect();
         world.step(minute);
@@ -227,13 +227,13 @@ fn no_sidecar_notices_a_rotation() {
         .changes
         .iter()
         .filter(|change| change.reason() == "RootActivated");
-    assert!(took_over.count() >= 18, "{:?}", world.changes);
+    assert!(took_over.count() >= 11, "{:?}", world.changes);
     assert!(
         !world.changes.iter().any(Change::is_warning),
         "{:?}",
         world.changes
     );
-    assert!(calls > 10_000, "{calls}");
+    assert!(calls > 5_000, "{calls}");
 }
 
 /// The original's root lives for a year, the next ones for thirty minutes each: those who know
@@ -244,7 +244,7 @@ fn a_root_outlives_many_that_came_later() {
     let original = Sidecar::new(world.anchors());
     world.settings = settings(30, 10);
     let mut sidecars = vec![original];
-    for minute in 0..150 {
+    for minute in 0..90 {
         let now = at(minute);
         world.known = sidecars.iter().map(known).collect();
         world.step(minute);
@@ -293,6 +293,19 @@ fn takes_over_at_two_thirds_of_a_life_at_the_latest() {
     let expected = ["RootPublished", "RootActivated", "RootPublished"];
     assert_eq!(steps, expected, "the next one was late itself");
     assert!(world.step(245 * DAY).is_empty());
+}
+
+#[test]
+fn replaces_what_ended_while_nobody_looked() {
+    let mut world = World::new(settings(30, 10));
+    world.step(0);
+    let older = world.anchors();
+    world.step(10);
+    let younger = world.anchors();
+    assert!(is_late(&world.kept.parts, at(25)));
+    world.step(35);
+    assert!(world.serves(&younger, 35), "they know the next root");
+    assert!(!world.serves(&older, 35), "they know none that lives");
 }
 
 #[test]
