@@ -5,7 +5,7 @@ use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 use futures::Stream;
 use rustls::ServerConfig;
 use tokio::{
-    net::{TcpListener, TcpStream},
+    net::{TcpListener, TcpSocket, TcpStream},
     task::JoinSet,
     time::{sleep, timeout},
 };
@@ -17,6 +17,9 @@ use crate::{Connection, Peer};
 const HANDSHAKE: Duration = Duration::from_secs(10);
 /// Handshakes under way at once; more wait in the kernel's queue.
 const MOST_HANDSHAKES: usize = 512;
+/// How many may wait to be accepted: all sidecars of a cluster come at once after a restart, and
+/// whoever finds the queue full tries again only a second later. The kernel has a limit of its own.
+const BACKLOG: u32 = 8192;
 /// After a failed accept (no descriptors left, say), before the next.
 const PAUSE: Duration = Duration::from_millis(100);
 
@@ -35,13 +38,16 @@ impl Listener {
     ///
     /// # Errors
     /// If none can be bound.
+    #[expect(
+        clippy::unused_async,
+        reason = "makes callers be within a runtime, which it needs"
+    )]
     pub async fn bind(
         addresses: &[SocketAddr],
         tls: Option<Arc<ServerConfig>>,
     ) -> io::Result<Self> {
-        let socket = TcpListener::bind(addresses).await?;
         Ok(Self {
-            socket,
+            socket: listen(addresses)?,
             tls,
             handshakes: JoinSet::new(),
         })
@@ -102,6 +108,29 @@ impl Listener {
             Some((Ok(connection), listener))
         })
     }
+}
+
+fn listen(addresses: &[SocketAddr]) -> io::Result<TcpListener> {
+    let mut failure = io::ErrorKind::InvalidInput.into();
+    for address in addresses {
+        match listen_on(*address) {
+            Ok(socket) => return Ok(socket),
+            Err(error) => failure = error,
+        }
+    }
+    Err(failure)
+}
+
+fn listen_on(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() {
+        TcpSocket::new_v4()?
+    } else {
+        TcpSocket::new_v6()?
+    };
+    // As tokio does: a restart must not wait for connections of before to be forgotten.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
 }
 
 impl axum::serve::Listener for Listener {

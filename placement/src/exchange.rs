@@ -60,10 +60,16 @@ impl Exchange {
         match std::future::poll_fn(|context| self.poll_piece(context)).await {
             Piece::End(status) => status.into_http(),
             Piece::Order(frame) => {
+                let gzip = self.line.takes_gzip();
                 self.progress = Progress::First(frame);
                 let mut response = Response::new(Body::new(self));
                 let kind = HeaderValue::from_static("application/grpc");
                 response.headers_mut().insert(CONTENT_TYPE, kind);
+                if gzip {
+                    // Each message says for itself whether it is.
+                    let encoding = HeaderValue::from_static("gzip");
+                    response.headers_mut().insert("grpc-encoding", encoding);
+                }
                 response
             }
         }

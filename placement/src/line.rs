@@ -13,6 +13,7 @@ use tonic::Status;
 /// The namespace's task writes and never waits; the stream's own task, and no other, polls.
 #[derive(Debug, Default)]
 pub(crate) struct Line {
+    gzip: bool,
     state: Mutex<State>,
     waker: AtomicWaker,
 }
@@ -27,6 +28,18 @@ struct State {
 // === impl Line ===
 
 impl Line {
+    /// With `gzip`, the sidecar takes compressed messages.
+    pub(crate) fn new(gzip: bool) -> Self {
+        Self {
+            gzip,
+            ..Self::default()
+        }
+    }
+
+    pub(crate) fn takes_gzip(&self) -> bool {
+        self.gzip
+    }
+
     pub(crate) fn send(&self, order: Order, frame: Bytes) {
         let mut state = self.state.lock();
         state.registered = true;

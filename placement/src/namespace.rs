@@ -6,7 +6,6 @@ use std::{
     sync::Arc,
 };
 
-use bytes::Bytes;
 use placement_core::{Command, Event, Namespace, Now, Order, StateTable, Step, StreamId};
 use tokio::{
     sync::mpsc,
@@ -16,8 +15,8 @@ use tonic::Status;
 
 use crate::{
     line::Line,
-    namespaces::{Message, Namespaces},
-    wire,
+    namespaces::{Config, Message, Namespaces},
+    wire::{self, Frames},
 };
 
 pub(crate) struct Task {
@@ -26,14 +25,14 @@ pub(crate) struct Task {
     messages: mpsc::UnboundedReceiver<Message>,
     lines: HashMap<StreamId, Arc<Line>>,
     core: Namespace,
-    frames: Frames,
+    frames: Slots,
     started: Instant,
     stopped: bool,
 }
 
-/// The bytes of the last order of each step: made once, shared by all streams.
-#[derive(Default)]
-struct Frames([Option<(u64, u64, Bytes)>; 3]);
+/// The bytes of the last order of each step: made once, shared by all streams. With the version
+/// and the revision of the hosts that they were made for.
+type Slots = [Option<(u64, u64, Frames)>; 3];
 
 /// How many messages are taken in before anything else is looked at.
 const BATCH: usize = 256;
@@ -53,7 +52,7 @@ impl Task {
             messages,
             lines: HashMap::new(),
             core,
-            frames: Frames::default(),
+            frames: Slots::default(),
             started: Instant::now(),
             stopped: false,
         }
@@ -160,45 +159,25 @@ impl Task {
             return;
         };
         let line = Arc::clone(line);
-        line.send(order, self.frame(order));
+        let frame = self.frames(order).bytes(line.takes_gzip());
+        line.send(order, frame);
     }
 
-    fn frame(&mut self, order: Order) -> Bytes {
-        let revision = self.core.hosts().revision();
-        let slot = &mut self.frames.0[order.step as usize];
-        if let Some((version, of, frame)) = slot
-            && (*version, *of) == (order.version, revision)
-        {
-            return frame.clone();
-        }
-        let config = self.namespaces.config();
-        let frame = wire::frame(order, self.core.hosts().table(), config.replication_factor);
-        *slot = Some((order.version, revision, frame.clone()));
-        if order.step == Step::Update {
-            self.weigh(frame.len());
-        }
-        frame
-    }
-
-    /// Sidecars drop a stream whose table is too big, and come back for the same.
-    fn weigh(&self, bytes: usize) {
-        self.namespaces.config().gauges.table(&self.name, bytes);
-        let (namespace, limit) = (&self.name, wire::MESSAGE_LIMIT);
-        if bytes > limit {
-            tracing::error!(
-                namespace,
-                bytes,
-                limit,
-                "the table is too big for any sidecar"
-            );
-        } else if bytes > limit / 4 * 3 {
-            tracing::warn!(
-                namespace,
-                bytes,
-                limit,
-                "the table comes near what sidecars accept"
-            );
-        }
+    fn frames(&mut self, order: Order) -> &Frames {
+        let made_for = (order.version, self.core.hosts().revision());
+        let slot = &mut self.frames[order.step as usize];
+        let made = slot
+            .take()
+            .filter(|(version, revision, _)| (*version, *revision) == made_for);
+        let (.., frames) = slot.insert(made.unwrap_or_else(|| {
+            let config = self.namespaces.config();
+            let frames = Frames::new(order, self.core.hosts().table(), config.replication_factor);
+            if order.step == Step::Update {
+                weigh(config, &self.name, frames.inflated());
+            }
+            (made_for.0, made_for.1, frames)
+        }));
+        frames
     }
 
     fn names(&self) -> BTreeSet<String> {
@@ -214,5 +193,26 @@ impl Task {
         for (_, line) in self.lines.drain() {
             line.end(status.clone());
         }
+    }
+}
+
+/// Sidecars drop a stream whose table is too big, and come back for the same.
+fn weigh(config: &Config, namespace: &str, bytes: usize) {
+    config.gauges.table(namespace, bytes);
+    let limit = wire::MESSAGE_LIMIT;
+    if bytes > limit {
+        tracing::error!(
+            namespace,
+            bytes,
+            limit,
+            "the table is too big for any sidecar"
+        );
+    } else if bytes > limit / 4 * 3 {
+        tracing::warn!(
+            namespace,
+            bytes,
+            limit,
+            "the table comes near what sidecars accept"
+        );
     }
 }

@@ -36,6 +36,9 @@ pub struct Options {
     #[arg(long, action = ArgAction::Set, num_args = 0..=1,
           require_equals = true, default_missing_value = "true", value_parser = boolean)]
     metadata_enabled: Option<bool>,
+    /// File of a bearer token that shows the state of all namespaces to callers elsewhere
+    #[arg(long)]
+    pub metadata_token_file: Option<PathBuf>,
     /// Virtual nodes of each host in the hash ring of the sidecars
     #[arg(long = "replicationFactor", default_value_t = 100)]
     pub replication_factor: i64,

@@ -7,7 +7,7 @@ use std::{
 };
 
 use futures::future::BoxFuture;
-use http::{Request, Response};
+use http::{HeaderMap, Request, Response};
 use identity_core::Workload;
 use placement_core::Client;
 use proto::placement::v1;
@@ -43,12 +43,12 @@ impl Rpc {
     }
 
     fn exchange(&self, request: Request<Body>) -> Exchange {
-        let client = self.client(&request);
+        let (client, gzip) = (self.client(&request), takes_gzip(request.headers()));
         let buffers = BufferSettings::new(READ_BUFFER, READ_BUFFER);
         let decoder = <ProstCodec<v1::PlacementOrder, v1::Host> as Codec>::Decoder::new(buffers);
         let limit = Some(wire::MESSAGE_LIMIT);
         let inbound = Streaming::new_request(decoder, request.into_body(), None, limit);
-        let line = Arc::new(Line::default());
+        let line = Arc::new(Line::new(gzip));
         let session = self
             .sessions
             .clone()
@@ -68,6 +68,13 @@ impl Rpc {
         let workload = id.and_then(|id| Workload::try_from(id).ok());
         workload.map_or(Client::Unidentified, Client::Workload)
     }
+}
+
+/// Sidecars do, since grpc-go's compressor is linked into them.
+fn takes_gzip(headers: &HeaderMap) -> bool {
+    let encodings = headers.get_all("grpc-accept-encoding");
+    let mut encodings = encodings.iter().filter_map(|value| value.to_str().ok());
+    encodings.any(|list| list.split(',').any(|encoding| encoding.trim() == "gzip"))
 }
 
 impl Service<Request<Body>> for Rpc {

@@ -81,7 +81,8 @@ impl Placement {
     /// What the process shell has to know.
     pub fn service(&self) -> Service {
         let routes = if self.options.metadata_enabled() {
-            state::routes(self.role.subscribe(), self.namespaces.clone())
+            let token = self.options.metadata_token_file.clone();
+            state::routes(self.role.subscribe(), self.namespaces.clone(), token)
         } else {
             axum::Router::new()
         };

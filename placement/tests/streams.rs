@@ -11,6 +11,7 @@ mod common;
 use std::time::Duration;
 
 use common::{Client, PATIENCE, Server, host};
+use http::StatusCode;
 use placement::Role;
 use proto::placement::v1::{Host, HostOperation, placement_client::PlacementClient};
 use rstest::rstest;
@@ -296,6 +297,41 @@ async fn streams_are_counted() {
     timeout(PATIENCE, zero)
         .await
         .expect("the gauge stays, at 0");
+}
+
+#[rstest]
+#[case::here("127.0.0.1:1", None, StatusCode::OK)]
+#[case::here_by_ipv6("[::1]:1", None, StatusCode::OK)]
+#[case::here_by_both("[::ffff:127.0.0.1]:1", None, StatusCode::OK)]
+#[case::elsewhere("10.0.0.1:1", None, StatusCode::FORBIDDEN)]
+#[case::elsewhere_with_the_token("10.0.0.1:1", Some("s3cret"), StatusCode::OK)]
+#[case::elsewhere_with_a_part_of_it("10.0.0.1:1", Some("s3"), StatusCode::FORBIDDEN)]
+#[case::elsewhere_with_nothing("10.0.0.1:1", Some(""), StatusCode::FORBIDDEN)]
+#[tokio::test]
+async fn several_tenants_are_shown_to_those_here_or_trusted(
+    #[case] address: &str,
+    #[case] token: Option<&str>,
+    #[case] expected: StatusCode,
+) {
+    let server = Server::start(BUDGET).await;
+    std::fs::write(server.token.path(), "s3cret\n").unwrap();
+    let _one = server.join(host("a", &["x"])).await;
+    assert_eq!(
+        server.state_for("10.0.0.1:1", None).await.0,
+        StatusCode::OK,
+        "one tenant is shown to all"
+    );
+    let other = Host {
+        namespace: "other".into(),
+        ..host("b", &[])
+    };
+    let _other = server.join(other).await;
+    let (status, body) = server.state_for(address, token).await;
+    assert_eq!(status, expected);
+    assert_eq!(
+        String::from_utf8_lossy(&body).contains("\"other\""),
+        status == StatusCode::OK
+    );
 }
 
 fn gauge(server: &Server, name: &str) -> Option<String> {

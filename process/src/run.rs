@@ -1,6 +1,6 @@
 //! From flags to an exit code: start, supervise, drain.
 
-use std::{process::ExitCode, time::Duration};
+use std::{net::SocketAddr, process::ExitCode, time::Duration};
 
 use axum::Router;
 use prometheus_client::registry::Registry;
@@ -233,6 +233,8 @@ async fn open(
     let listener = TcpListener::bind(&*addresses).await;
     let listener =
         listener.map_err(|error| format!("{name} could not listen on {addresses:?}: {error}"))?;
+    // Some routes tell more to callers on this machine.
+    let router = router.into_make_service_with_connect_info::<SocketAddr>();
     doors.spawn(name, async move { axum::serve(listener, router).await });
     Ok(())
 }

@@ -10,7 +10,8 @@
 
 use std::{net::SocketAddr, time::Duration};
 
-use axum::body::Body;
+use axum::{body::Body, extract::ConnectInfo};
+use http::StatusCode;
 use placement::{
     Config, Gauges, Keepalive, Mandate, Namespaces, Role, Rpc, Sessions, routes, serve,
 };
@@ -38,6 +39,8 @@ pub struct Server {
     pub role: watch::Sender<Role>,
     pub rpc: Rpc,
     pub stopping: CancellationToken,
+    /// The file of the token of the state endpoint.
+    pub token: tempfile::NamedTempFile,
     pub tasks: JoinSet<()>,
 }
 
@@ -84,6 +87,7 @@ impl Server {
             role,
             rpc,
             stopping,
+            token: tempfile::NamedTempFile::new().unwrap(),
             tasks,
         }
     }
@@ -102,15 +106,24 @@ impl Server {
     }
 
     pub async fn state(&self) -> Value {
-        let router = routes(self.role.subscribe(), self.namespaces.clone());
-        let request = http::Request::get("/placement/state")
-            .body(Body::empty())
-            .unwrap();
-        let response = router.oneshot(request).await.unwrap();
-        let body = axum::body::to_bytes(response.into_body(), usize::MAX)
-            .await
-            .unwrap();
+        let (_, body) = self.state_for("127.0.0.1:1", None).await;
         serde_json::from_slice(&body).unwrap()
+    }
+
+    /// What a caller at this address is answered, who has perhaps a token.
+    pub async fn state_for(&self, address: &str, token: Option<&str>) -> (StatusCode, Vec<u8>) {
+        let file = Some(self.token.path().to_owned());
+        let router = routes(self.role.subscribe(), self.namespaces.clone(), file);
+        let mut request = http::Request::get("/placement/state");
+        if let Some(token) = token {
+            request = request.header("authorization", format!("Bearer {token}"));
+        }
+        let address: SocketAddr = address.parse().unwrap();
+        let request = request.extension(ConnectInfo(address)).body(Body::empty());
+        let response = router.oneshot(request.unwrap()).await.unwrap();
+        let status = response.status();
+        let body = axum::body::to_bytes(response.into_body(), usize::MAX).await;
+        (status, body.unwrap().to_vec())
     }
 
     /// Waits until the names of the hosts of `default` are these.
