@@ -19,14 +19,20 @@ use std::{fs, path::Path};
 use anyhow::{Context, Result, bail};
 use cluster::Progress;
 
-use self::{cases::Cases, dry_run::DryRun, finding::Finding, injector::Injector, summary::Summary};
+use self::{
+    cases::{Case, Cases},
+    dry_run::DryRun,
+    finding::Finding,
+    injector::Injector,
+    summary::Summary,
+};
 use crate::{service::Maker, stage::Stage};
 
 /// Who is asked.
-struct Both {
+struct Both<'a> {
     original: Injector,
     ours: Injector,
-    dry_run: DryRun,
+    dry_run: &'a DryRun,
 }
 
 /// Compares all cases and prints what was found.
@@ -36,19 +42,30 @@ pub(crate) async fn run(workspace: &Path) -> Result<()> {
     Progress.note("starting an API server and both injectors");
     let stage = Stage::set(&workspace).await?;
     stage.create("objects", &cases.manifest())?;
-    let both = Both {
-        original: Injector::start(&stage, Maker::Original).await?,
-        ours: Injector::start(&stage, Maker::Ours).await?,
-        dry_run: DryRun::new(stage.kubeconfig()).await?,
-    };
+    let dry_run = DryRun::new(stage.kubeconfig()).await?;
     Progress.note("reviewing the pods");
     let mut findings = Vec::new();
-    for case in cases.all() {
-        let name = case.name.clone();
-        let finding = Finding::of(&both, case).await;
-        findings.push(finding.with_context(|| format!("the pod \"{name}\""))?);
+    for told_the_same in cases.all().chunk_by(|a, b| a.injector == b.injector) {
+        findings.extend(find(&stage, &dry_run, told_the_same).await?);
     }
     conclude(&Summary::new(&findings, &cases.intended))
+}
+
+/// Both injectors, started as the cases want them, look at the cases.
+async fn find(stage: &Stage, dry_run: &DryRun, cases: &[Case]) -> Result<Vec<Finding>> {
+    let told = cases.first().map(|case| case.injector.clone());
+    let told = told.unwrap_or_default();
+    let both = Both {
+        original: Injector::start(stage, Maker::Original, &told).await?,
+        ours: Injector::start(stage, Maker::Ours, &told).await?,
+        dry_run,
+    };
+    let mut findings = Vec::new();
+    for case in cases {
+        let finding = Finding::of(&both, case).await;
+        findings.push(finding.with_context(|| format!("the pod \"{}\"", case.name))?);
+    }
+    Ok(findings)
 }
 
 fn conclude(summary: &Summary<'_>) -> Result<()> {

@@ -22,8 +22,8 @@ const TICK: Duration = Duration::from_millis(1);
 pub(crate) struct Launch {
     pub(crate) program: PathBuf,
     pub(crate) arguments: Vec<String>,
-    /// The whole environment.
-    pub(crate) environment: Vec<(&'static str, String)>,
+    /// The whole environment; of two values the later one counts.
+    pub(crate) environment: Vec<(String, String)>,
     pub(crate) log: PathBuf,
 }
 
@@ -43,7 +43,7 @@ impl Launch {
         let log = File::create(&self.log).with_context(|| format!("write the log of {name}"))?;
         let mut command = Command::new(&self.program);
         command.args(&self.arguments).env_clear();
-        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
+        command.envs(self.environment.clone());
         command.stdin(Stdio::null());
         command.stdout(log.try_clone()?).stderr(log);
         let child = command.spawn().with_context(|| format!("start {name}"))?;
@@ -116,7 +116,7 @@ mod tests {
         let launch = Launch {
             program: "/bin/sh".into(),
             arguments: vec!["-c".into(), script.into()],
-            environment: vec![("WORD", "why".into())],
+            environment: vec![("WORD".into(), "why".into())],
             log: folder.path().join("log"),
         };
         launch.start().unwrap()

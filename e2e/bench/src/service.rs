@@ -160,24 +160,30 @@ impl Service {
     }
 
     /// The injector is told by its environment where the others are.
-    fn variables(self, stage: &Stage) -> Vec<(&'static str, String)> {
+    fn variables(self, stage: &Stage) -> Vec<(String, String)> {
         if self != Self::Injector {
             return vec![];
         }
         let anchors = stage.anchors().display().to_string();
         vec![
-            ("SIDECAR_IMAGE", "daprio/daprd:1.18.2".into()),
-            ("DAPR_TRUST_ANCHORS_FILE", anchors),
-            ("DAPR_CONTROL_PLANE_TRUST_DOMAIN", TRUST_DOMAIN.into()),
-            ("DAPR_SENTRY_ADDRESS", stage.sentry_address()),
+            ("SIDECAR_IMAGE".into(), "daprio/daprd:1.18.2".into()),
+            ("DAPR_TRUST_ANCHORS_FILE".into(), anchors),
+            (
+                "DAPR_CONTROL_PLANE_TRUST_DOMAIN".into(),
+                TRUST_DOMAIN.into(),
+            ),
+            ("DAPR_SENTRY_ADDRESS".into(), stage.sentry_address()),
         ]
     }
 }
 
 /// What all are told. The services refuse root, and this may be started by root.
-fn environment() -> Vec<(&'static str, String)> {
+fn environment() -> Vec<(String, String)> {
     vec![
-        ("NAMESPACE", NAMESPACE.into()),
-        ("DAPR_UNSAFE_SKIP_CONTAINER_UID_GID_CHECK", "true".into()),
+        ("NAMESPACE".into(), NAMESPACE.into()),
+        (
+            "DAPR_UNSAFE_SKIP_CONTAINER_UID_GID_CHECK".into(),
+            "true".into(),
+        ),
     ]
 }

@@ -26,6 +26,8 @@ struct Group {
     namespace: String,
     #[serde(default = "user")]
     user: Value,
+    #[serde(default)]
+    injector: Settings,
     /// Those of `dapr.io/`, in all pods of the group; `null` takes one away.
     #[serde(default)]
     annotations: Map<String, Value>,
@@ -37,10 +39,19 @@ struct Group {
     each: BTreeMap<String, Vec<String>>,
 }
 
+/// What both injectors are told, beside what they always are.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Settings {
+    pub(super) arguments: Vec<String>,
+    pub(super) environment: BTreeMap<String, String>,
+}
+
 /// One pod, and who makes it where.
 #[derive(Clone, Debug)]
 pub(super) struct Case {
     pub(super) name: String,
+    pub(super) injector: Settings,
     pub(super) namespace: String,
     pub(super) user: Value,
     pub(super) pod: Value,
@@ -118,6 +129,7 @@ impl Group {
         }
         Case {
             name,
+            injector: self.injector.clone(),
             namespace: self.namespace.clone(),
             user: self.user.clone(),
             pod,

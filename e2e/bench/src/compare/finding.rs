@@ -42,17 +42,17 @@ pub(super) enum Validity {
 
 impl Finding {
     /// Has both look at the pod of the case.
-    pub(super) async fn of(both: &Both, case: Case) -> Result<Self> {
-        let original = both.original.answer(&case, &case.pod).await?;
-        let ours = both.ours.answer(&case, &case.pod).await?;
-        let mut faults = Vec::from_iter(again(both, &case, &ours, "its own").await?);
-        faults.extend(again(both, &case, &original, "the original's").await?);
-        let (validity, refusal) = validity(both, &case, &original, &ours).await?;
+    pub(super) async fn of(both: &Both<'_>, case: &Case) -> Result<Self> {
+        let original = both.original.answer(case, &case.pod).await?;
+        let ours = both.ours.answer(case, &case.pod).await?;
+        let mut faults = Vec::from_iter(again(both, case, &ours, "its own").await?);
+        faults.extend(again(both, case, &original, "the original's").await?);
+        let (validity, refusal) = validity(both, case, &original, &ours).await?;
         faults.extend(refusal);
         let differences = compare(&original, &ours);
         let reordered = differences.is_empty() && original.order() != ours.order();
         Ok(Self {
-            case: case.name,
+            case: case.name.clone(),
             differences,
             orders: reordered.then(|| [original.order().to_vec(), ours.order().to_vec()]),
             validity,
@@ -75,7 +75,12 @@ fn compare(original: &Answer, ours: &Answer) -> Vec<Difference> {
 }
 
 /// Has ours look at a patched pod, as the API server may: it must leave it as it is.
-async fn again(both: &Both, case: &Case, answer: &Answer, whose: &str) -> Result<Option<String>> {
+async fn again(
+    both: &Both<'_>,
+    case: &Case,
+    answer: &Answer,
+    whose: &str,
+) -> Result<Option<String>> {
     let Some(pod) = answer.pod() else {
         return Ok(None);
     };
@@ -86,7 +91,7 @@ async fn again(both: &Both, case: &Case, answer: &Answer, whose: &str) -> Result
 
 /// Also the fault, where ours is refused though the original's is taken.
 async fn validity(
-    both: &Both,
+    both: &Both<'_>,
     case: &Case,
     original: &Answer,
     ours: &Answer,

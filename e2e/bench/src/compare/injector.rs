@@ -6,7 +6,7 @@ use json_patch::{Patch, PatchOperation};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::cases::Case;
+use super::cases::{Case, Settings};
 use crate::{
     dialer::Dialer,
     running::Running,
@@ -71,10 +71,12 @@ struct Status {
 // === impl Injector ===
 
 impl Injector {
-    pub(super) async fn start(stage: &Stage, maker: Maker) -> Result<Self> {
+    pub(super) async fn start(stage: &Stage, maker: Maker, told: &Settings) -> Result<Self> {
         let (mut launch, site) = stage.launch(Service::Injector, maker)?;
-        let more = ENVIRONMENT.map(|(name, value)| (name, value.to_owned()));
-        launch.environment.extend(more);
+        let always = ENVIRONMENT.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        launch.environment.extend(always);
+        launch.environment.extend(told.environment.clone());
+        launch.arguments.extend(told.arguments.clone());
         let (running, _) = launch.start_healthy(site.healthz).await?;
         Ok(Self {
             _running: running,
