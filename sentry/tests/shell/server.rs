@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use config::GoDuration;
 use identity_core::TrustDomain;
+use proptest::prelude::*;
+use prost::Message as _;
 use proto::sentry::v1::{SignCertificateRequest, SignCertificateResponse, ca_server::Ca as _};
 use rcgen::{CertificateParams, KeyPair};
 use sentry::{
@@ -45,7 +47,11 @@ pub(crate) async fn signer_of(folder: &TempDir, default: Option<Method>, owner: 
 }
 
 pub(crate) fn request() -> SignCertificateRequest {
-    let key = KeyPair::generate_for(&rcgen::PKCS_RSA_SHA256).unwrap();
+    request_of(&rcgen::PKCS_RSA_SHA256)
+}
+
+fn request_of(kind: &'static rcgen::SignatureAlgorithm) -> SignCertificateRequest {
+    let key = KeyPair::generate_for(kind).unwrap();
     let csr = CertificateParams::default()
         .serialize_request(&key)
         .unwrap()
@@ -170,4 +176,65 @@ async fn asks_for_a_validator_where_there_is_no_default() {
         status.message(),
         "a validator name must be specified in this environment"
     );
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
+
+    /// Calls damaged on the wire: an answer, or a refusal that clients know; never a panic, and
+    /// never a failure of sentry's own.
+    #[test]
+    fn answers_whatever_comes_over_the_wire(
+        places in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6),
+        cut in proptest::option::of(any::<prop::sample::Index>()),
+        validator in -1..5_i32,
+    ) {
+        let call = SignCertificateRequest {
+            token_validator: validator,
+            token: "a.b.c".to_owned(),
+            trust_domain: "corp".to_owned(),
+            jwt_audiences: vec!["a".to_owned()],
+            ..request_of(&rcgen::PKCS_ED25519)
+        };
+        let mut bytes = call.encode_to_vec();
+        for (at, byte) in places {
+            let at = at.index(bytes.len());
+            bytes[at] = byte;
+        }
+        if let Some(cut) = cut {
+            bytes.truncate(cut.index(bytes.len()));
+        }
+        let Ok(call) = SignCertificateRequest::decode(bytes.as_slice()) else {
+            return Ok(());
+        };
+        let answered = SIGNER.with(|(runtime, signer)| {
+            runtime.block_on(signer.sign_certificate(Request::new(call.clone())))
+        });
+        match answered.map_err(|status| status.code()) {
+            Ok(answer) => {
+                let chain = pem::certificates(&answer.into_inner().workload_certificate).unwrap();
+                let id = identity_core::svid::peer_id(&chain[0]).unwrap();
+                let path = format!("/ns/{}/{}", call.namespace, call.id);
+                prop_assert!(id.to_string().ends_with(&path));
+            }
+            // What makes no SPIFFE ID fails where it is signed, as in the original.
+            Err(Code::Internal) => {
+                prop_assert!(identity_core::Workload::new(
+                    TrustDomain::new("corp").unwrap(), &*call.namespace, &*call.id,
+                ).spiffe_id().is_err());
+            }
+            Err(code) => prop_assert!(
+                matches!(code, Code::InvalidArgument | Code::PermissionDenied), "{code:?}"
+            ),
+        }
+    }
+}
+
+thread_local! {
+    static SIGNER: (tokio::runtime::Runtime, Signer) = {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let folder = TempDir::new().unwrap();
+        let signer = runtime.block_on(signer(&folder, Some(Method::Insecure)));
+        (runtime, signer)
+    };
 }

@@ -8,6 +8,7 @@ use x509_parser::{
     prelude::FromDer as _,
     x509::X509Version,
 };
+use yasna::{ASN1Error, ASN1ErrorKind, ASN1Result, Tag};
 
 use super::signature::{self, SignatureError};
 
@@ -47,12 +48,44 @@ pub enum PathError {
     Purpose,
 }
 
-/// Parses one certificate; trailing bytes are an error.
+/// Parses one certificate; trailing bytes are an error, and so is a frame around the signed part
+/// that peers would refuse.
 pub(crate) fn parse<'a>(der: &'a CertificateDer<'_>) -> Option<X509Certificate<'a>> {
     match X509Certificate::from_der(der) {
-        Ok(([], certificate)) => Some(certificate),
+        Ok(([], certificate)) if is_framed(der).unwrap_or_default() => Some(certificate),
         _ => None,
     }
+}
+
+/// Whether the parts that no signature covers are written as they must be. The parser itself is
+/// lenient about tags, and about an algorithm that differs from the signed one.
+#[expect(
+    clippy::redundant_closure_for_method_calls,
+    reason = "the method itself has a lifetime too few"
+)]
+fn is_framed(der: &[u8]) -> ASN1Result<bool> {
+    let (signed, algorithm) = yasna::parse_der(der, |reader| {
+        reader.read_sequence(|reader| {
+            let parts = (reader.next().read_der()?, reader.next().read_der()?);
+            let (_, bits) = reader.next().read_bitvec_bytes()?;
+            if bits % 8 == 0 {
+                Ok(parts)
+            } else {
+                Err(ASN1Error::new(ASN1ErrorKind::Invalid))
+            }
+        })
+    })?;
+    yasna::parse_der(&signed, |reader| {
+        reader.read_sequence(|reader| {
+            let version = Tag::context(0);
+            reader
+                .read_optional(|reader| reader.read_tagged(version, |reader| reader.read_der()))?;
+            reader.next().read_der()?;
+            let same = reader.next().read_der()? == algorithm;
+            while reader.read_optional(|reader| reader.read_der())?.is_some() {}
+            Ok(same)
+        })
+    })
 }
 
 /// Whether the certificate was signed with its own key. The name alone does not tell: some

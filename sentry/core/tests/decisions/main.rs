@@ -4,6 +4,7 @@
 
 mod bundle;
 mod common;
+mod fuzz;
 mod issue;
 mod jwks;
 mod jwt;
