@@ -95,6 +95,7 @@ fn filter(level: &str) -> Result<Targets, LogError> {
         "injector",
         "sentry",
         "placement",
+        "proxy",
     ];
     let election = if ours == LevelFilter::DEBUG {
         libraries

@@ -160,9 +160,10 @@ impl Proxy {
         let flags = &self.flags.guard;
         let settings = flags.settings(&self.forwarder);
         if let Some(tokens) = settings.tokens.clone() {
+            tokens.read().await;
             spawn(process, "api-tokens", tokens.follow(process.stopping()));
         }
-        self.follow_own_token(&settings.own, process);
+        self.follow_own_token(&settings.own, process).await;
         let tls = self.tls(process).await?;
         let connect = positive(self.flags.app.connect_timeout);
         let guard = Guard::new(settings, connect, self.metrics.clone());
@@ -181,9 +182,10 @@ impl Proxy {
         Ok(())
     }
 
-    fn follow_own_token(&self, own: &OwnToken, process: &Process) {
+    async fn follow_own_token(&self, own: &OwnToken, process: &Process) {
         match self.flags.guard.daprd_api_token_file.clone() {
             Some(path) => {
+                own.read(path.clone()).await;
                 let following = own.clone().follow(path, process.stopping());
                 spawn(process, "daprd-token", following);
             }

@@ -157,10 +157,21 @@ impl Pool {
     pub fn owner(&self, key: u64, now: Instant) -> Result<SocketAddr, Unavailable> {
         let ready = self.members.iter().filter(|member| member.is_ready());
         let owner = ready.max_by_key(|member| rendezvous::weight(key, member.hash));
-        let owner = owner.ok_or(Unavailable::Empty)?;
-        match owner.refused_until {
+        let address = owner.ok_or(Unavailable::Empty)?.endpoint.address;
+        self.is_open(address, now).map(|()| address)
+    }
+
+    /// Whether a connection to `address`, whatever its state, is worth a try.
+    ///
+    /// # Errors
+    /// If it refused one just now.
+    pub fn is_open(&self, address: SocketAddr, now: Instant) -> Result<(), Unavailable> {
+        let member = self
+            .index(address)
+            .and_then(|index| self.members.get(index));
+        match member.and_then(|member| member.refused_until) {
             Some(until) if until > now => Err(Unavailable::Refusing { until }),
-            _ => Ok(owner.endpoint.address),
+            _ => Ok(()),
         }
     }
 
@@ -193,10 +204,7 @@ impl Pool {
 
     /// Whether the endpoint is known, whatever its state.
     pub fn knows(&self, address: SocketAddr) -> bool {
-        let by_address = |member: &Member| member.endpoint.address;
-        self.members
-            .binary_search_by_key(&address, by_address)
-            .is_ok()
+        self.index(address).is_some()
     }
 
     /// Where health checks have to be sent.
@@ -233,9 +241,13 @@ impl Pool {
     }
 
     fn member(&mut self, address: SocketAddr) -> Option<&mut Member> {
+        let index = self.index(address)?;
+        self.members.get_mut(index)
+    }
+
+    fn index(&self, address: SocketAddr) -> Option<usize> {
         let by_address = |member: &Member| member.endpoint.address;
-        let index = self.members.binary_search_by_key(&address, by_address);
-        self.members.get_mut(index.ok()?)
+        self.members.binary_search_by_key(&address, by_address).ok()
     }
 }
 

@@ -112,6 +112,10 @@ impl Forwarder {
             .map_err(Reason::Unavailable)?;
         match state.actors.admit(call.actor, owner, call.turn) {
             Admission::Go(address) => {
+                if let Err(unavailable) = state.pool.is_open(address, now) {
+                    state.actors.done(call.actor, call.turn);
+                    return Err(Reason::Unavailable(unavailable));
+                }
                 state.pool.begin(address);
                 let actor = Some((call.actor, call.turn));
                 Ok(Step::Send(Lease::new(self, address, actor)))

@@ -60,8 +60,10 @@ impl Drop for Lease {
         let idle = self
             .actor
             .is_some_and(|(actor, turn)| state.actors.done(actor, turn));
+        // Who begins to wait only now asks again before he does.
+        let wake = idle && state.holding.held() > 0;
         drop(state);
-        if idle {
+        if wake {
             self.forwarder.changes.send_replace(());
         }
     }

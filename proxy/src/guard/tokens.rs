@@ -34,21 +34,31 @@ impl TokenFile {
         Self { paths, tokens }
     }
 
+    /// Reads the files once. A file that is missing lets nobody in; it may come yet.
+    pub async fn read(&self) {
+        match files::read(&self.paths).await {
+            Ok(contents) => self.take(&contents),
+            Err(error) => {
+                tracing::warn!(%error, paths = ?self.paths, "nobody is let in: no tokens");
+            }
+        }
+    }
+
     /// Follows the files until it is stopping.
     pub async fn follow(self, stopping: CancellationToken) {
-        let paths = self.paths.clone();
-        files::follow(paths, stopping, |contents| {
-            let text: Vec<_> = contents
-                .iter()
-                .map(|bytes| String::from_utf8_lossy(bytes))
-                .collect();
-            let mut tokens = self.tokens.write();
-            tokens.replace(&text.join("\n"), Instant::now());
-            if tokens.is_empty() {
-                tracing::warn!("the token files are empty: nobody is let in by a new token");
-            }
-        })
-        .await;
+        files::follow(self.paths.clone(), stopping, |contents| self.take(contents)).await;
+    }
+
+    fn take(&self, contents: &[Vec<u8>]) {
+        let texts: Vec<_> = contents
+            .iter()
+            .map(|bytes| String::from_utf8_lossy(bytes))
+            .collect();
+        let mut tokens = self.tokens.write();
+        tokens.replace(&texts.join("\n"), Instant::now());
+        if tokens.is_empty() {
+            tracing::warn!("the token files are empty: nobody is let in by a new token");
+        }
     }
 
     pub(super) fn accepts(&self, shown: &[u8], now: Instant) -> bool {
@@ -71,17 +81,22 @@ impl OwnToken {
         *self.0.write() = header;
     }
 
+    /// Reads a file once.
+    pub async fn read(&self, path: PathBuf) {
+        match files::read(&[path]).await {
+            Ok(contents) => self.take(&contents),
+            Err(error) => tracing::warn!(%error, "daprd's own token could not be read"),
+        }
+    }
+
     /// Follows a file until it is stopping.
     pub async fn follow(self, path: PathBuf, stopping: CancellationToken) {
-        files::follow(vec![path], stopping, |contents| {
-            self.set(
-                &contents
-                    .iter()
-                    .map(|bytes| String::from_utf8_lossy(bytes))
-                    .collect::<String>(),
-            );
-        })
-        .await;
+        files::follow(vec![path], stopping, |contents| self.take(contents)).await;
+    }
+
+    fn take(&self, contents: &[Vec<u8>]) {
+        let text = contents.first().map(|bytes| String::from_utf8_lossy(bytes));
+        self.set(&text.unwrap_or_default());
     }
 
     pub(super) fn header(&self) -> Option<HeaderValue> {

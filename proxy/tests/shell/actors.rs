@@ -6,7 +6,7 @@ use proxy_core::endpoint::{Endpoint, State};
 use tokio::sync::Semaphore;
 
 use crate::{
-    backend::{Backend, reply},
+    backend::{Backend, nobody, reply},
     client::{Caller, Http},
     setup::{bare, before, until},
 };
@@ -144,4 +144,26 @@ async fn daprd_ends_an_actor_where_it_is() {
         [format!("PUT {CALL}"), "DELETE /actors/Counter/1".into()]
     );
     assert!(pods[1].asked().is_empty());
+}
+
+#[tokio::test]
+async fn an_end_that_finds_nobody_is_not_tried_for_ever() {
+    let other = Backend::echo().await;
+    let dead = nobody().await;
+    let proxy = before(&[dead]).await;
+    // The actor is remembered at an address that nobody listens at any more.
+    let caller = Caller::new(proxy.address, Http::One);
+    let listening = Backend::at(dead, crate::backend::echo).await;
+    caller.call("PUT", CALL, &[], "").await;
+    listening.stop();
+    let unready = Endpoint {
+        state: State::Unready,
+        ..Endpoint::bare(dead)
+    };
+    proxy
+        .forwarder
+        .set_endpoints(vec![unready, Endpoint::bare(other.address)]);
+    let answer = caller.call("DELETE", "/actors/Counter/1", &[], "").await;
+    assert_eq!(answer.status, 207);
+    assert_eq!(other.paths(), ["DELETE /actors/Counter/1"]);
 }

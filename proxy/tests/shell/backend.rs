@@ -16,6 +16,7 @@ use hyper_util::{
     server::conn::auto::Builder,
 };
 use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
 
 pub(crate) type Reply = Response<BoxBody<Bytes, hyper::Error>>;
 type Handler = Arc<dyn Fn(Request<Incoming>) -> BoxFuture<'static, Reply> + Send + Sync>;
@@ -33,6 +34,7 @@ pub(crate) struct Asked {
 pub(crate) struct Backend {
     pub(crate) address: SocketAddr,
     asked: Arc<Mutex<Vec<Asked>>>,
+    stopped: CancellationToken,
 }
 
 impl Backend {
@@ -53,6 +55,7 @@ impl Backend {
         let backend = Self {
             address: listener.local_addr().unwrap(),
             asked: Arc::default(),
+            stopped: CancellationToken::new(),
         };
         let handler: Handler = Arc::new(move |request| handler(request).boxed());
         tokio::spawn(backend.clone().serve(listener, handler));
@@ -64,9 +67,14 @@ impl Backend {
         Self::start(echo).await
     }
 
+    /// Listens no more, and ends its connections.
+    pub(crate) fn stop(&self) {
+        self.stopped.cancel();
+    }
+
     async fn serve(self, listener: TcpListener, handler: Handler) {
-        loop {
-            let (stream, _) = listener.accept().await.unwrap();
+        while let Some(accepted) = self.stopped.run_until_cancelled(listener.accept()).await {
+            let (stream, _) = accepted.unwrap();
             let (backend, handler) = (self.clone(), handler.clone());
             let service = service_fn(move |request: Request<Incoming>| {
                 backend.asked.lock().unwrap().push(Asked {
@@ -76,12 +84,13 @@ impl Backend {
                 });
                 handler(request).map(Ok::<_, Infallible>)
             });
-            tokio::spawn(async move {
+            let stopped = self.stopped.clone();
+            tokio::spawn(stopped.run_until_cancelled_owned(async move {
                 let builder = Builder::new(TokioExecutor::new());
                 let _ = builder
                     .serve_connection(TokioIo::new(stream), service)
                     .await;
-            });
+            }));
         }
     }
 
@@ -99,9 +108,9 @@ impl Backend {
     }
 }
 
-/// An address that nobody listens at.
+/// An address that nobody listens at: other tests that run meanwhile take ports of 127.0.0.1.
 pub(crate) async fn nobody() -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let listener = TcpListener::bind("127.0.0.9:0").await.unwrap();
     listener.local_addr().unwrap()
 }
 

@@ -9,6 +9,7 @@
 mod actors;
 mod backend;
 mod client;
+mod endpoints;
 mod ends;
 mod forward;
 mod grpc;
@@ -16,5 +17,6 @@ mod guard;
 mod health;
 mod hold;
 mod limits;
+mod program;
 mod setup;
 mod tls;
