@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use jiff::Timestamp;
+use parking_lot::Mutex;
 use sentry_core::{
     Bundle, BundleError, Parts,
     agreement::{Decision, TokenDecision},
     issue::WriteError,
     jwt::{self, JwtError},
-    rotation::{self, Change, Kept, KnownRoots, Outcome, RotationError, State, Wishes},
+    rotation::{self, Change, Kept, KnownRoots, Nearness, Outcome, RotationError, State, Wishes},
 };
 
 use crate::{
@@ -71,6 +72,8 @@ pub struct Authority {
     owner: Owner,
     metrics: Metrics,
     current: ArcSwap<Current>,
+    /// What was told of the authority's end.
+    told: Mutex<Option<Nearness>>,
 }
 
 #[derive(Debug)]
@@ -107,6 +110,7 @@ impl Authority {
             owner,
             metrics,
             current,
+            told: Mutex::default(),
         })
     }
 
@@ -160,7 +164,27 @@ impl Authority {
             };
             changed |= self.take(&kept, current);
         }
+        self.tell_of_end(Timestamp::now()).await;
         Ok(changed)
+    }
+
+    /// Once for each of the times at which it is told.
+    async fn tell_of_end(&self, now: Timestamp) {
+        let current = self.current.load_full();
+        let near = rotation::nearness(&current.parts, now);
+        if std::mem::replace(&mut *self.told.lock(), near) == near || near.is_none() {
+            return;
+        }
+        let end = current.bundle.path_not_after();
+        tracing::warn!(%end, "the authority ends soon, and nothing replaces it");
+        let notice = Notice {
+            reason: "AuthorityEnds",
+            note: format!(
+                "the authority ends at {end}, and nothing replaces it: put a new one in place"
+            ),
+            is_warning: true,
+        };
+        self.store.report(notice).await;
     }
 
     /// `None` if nothing is due, or the store does not hold what is in use.

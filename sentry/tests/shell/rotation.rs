@@ -257,6 +257,27 @@ async fn starts_although_the_authority_ended_while_nobody_ran() {
     assert!(authority.bundle().issuer_not_after() > Timestamp::now());
 }
 
+#[tokio::test]
+async fn tells_once_that_an_authority_ends_and_nothing_replaces_it() {
+    let made = Timestamp::now() - SignedDuration::from_hours(24 * 340);
+    let parts = profile("dapr-system")
+        .generate(made, &random::entropy().unwrap())
+        .unwrap();
+    let api = api(secret(&parts), empty());
+    let mut owner = owner();
+    owner.rotation.by_age = false;
+    let authority = open_as(&api, owner).await.unwrap();
+    for _ in 0..2 {
+        authority.advance(None).await.unwrap();
+    }
+    let told = reasons(&api);
+    let told: Vec<_> = told
+        .iter()
+        .filter(|reason| *reason == "AuthorityEnds")
+        .collect();
+    assert_eq!(told.len(), 1);
+}
+
 /// A step of somebody who changes the two objects, or of sentry.
 #[derive(Clone, Copy, Debug)]
 enum Step {

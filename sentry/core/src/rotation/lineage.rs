@@ -249,7 +249,7 @@ impl Lineage {
     }
 
     /// When the path from the issuer to the nearest root ends; `None` if it has.
-    fn ends(&self, now: Timestamp) -> Option<Timestamp> {
+    pub(crate) fn ends(&self, now: Timestamp) -> Option<Timestamp> {
         let (root, own) = self.active(now)?;
         let path = self.chain.iter().take(own).chain([root]);
         path.filter_map(chain::parse)

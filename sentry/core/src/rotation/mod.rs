@@ -269,6 +269,16 @@ pub fn is_late(parts: &Parts, now: Timestamp) -> bool {
     late.is_some_and(|late| now >= late)
 }
 
+/// How near the end of the authority itself is, once it is near. One that is rotated by age never
+/// comes that far; one that somebody supplied does, if it is forgotten.
+pub fn nearness(parts: &Parts, now: Timestamp) -> Option<Nearness> {
+    let lineage = Lineage::read(parts).ok()?;
+    let begins = began(&lineage)?;
+    lineage.ends(now).map_or(Some(Nearness::Ended), |ends| {
+        Nearness::of(begins, ends, now)
+    })
+}
+
 /// A bundle on its way to the next.
 struct Plan {
     before: Parts,

@@ -309,6 +309,14 @@ fn replaces_what_ended_while_nobody_looked() {
 }
 
 #[test]
+fn tells_how_near_the_end_of_an_authority_is() {
+    let parts = original(&settings(365 * DAY, DAY)).parts;
+    assert_eq!(nearness(&parts, at(300 * DAY)), None);
+    assert_eq!(nearness(&parts, at(360 * DAY)), Some(Nearness::Days7));
+    assert_eq!(nearness(&parts, at(366 * DAY)), Some(Nearness::Ended));
+}
+
+#[test]
 fn waits_for_sidecars_to_learn_the_next_root() {
     let mut world = World::new(settings(365 * DAY, 120 * DAY));
     assert_eq!(
