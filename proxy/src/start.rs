@@ -8,7 +8,7 @@ use process::{Process, Service, kubernetes::client};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
 use tokio::{
-    net::TcpListener,
+    net::{TcpListener, TcpSocket},
     signal::unix::{SignalKind, signal},
 };
 use tokio_rustls::TlsAcceptor;
@@ -23,6 +23,9 @@ use crate::{
     settings::positive,
     tls::{Certificate, CertificateError},
 };
+
+/// Connections that may wait to be let in; the kernel allows no more by default.
+const BACKLOG: u32 = 4_096;
 
 /// Why the proxy does not start.
 #[derive(Debug, thiserror::Error)]
@@ -123,7 +126,7 @@ impl Proxy {
     async fn start_forwarder(&self, process: &Process) -> Result<(), StartError> {
         let app = &self.flags.app;
         let address = &app.forwarder_listen_address;
-        let listener = listen("forwarder", address, app.forwarder_port).await?;
+        let listener = listen("forwarder", address, app.forwarder_port)?;
         let (stopping, deadline) = (process.stopping(), positive(self.flags.drain_timeout));
         let ends = Ends::only(stopping.clone(), deadline);
         let serving = self.forwarder.clone().serve(listener, ends);
@@ -172,7 +175,7 @@ impl Proxy {
             ("grpc-guard", flags.grpc_port, flags.daprd_grpc_port),
         ];
         for (name, port, daprd) in doors.into_iter().filter(|(_, port, _)| *port != 0) {
-            let listener = listen(name, &flags.guard_listen_address, port).await?;
+            let listener = listen(name, &flags.guard_listen_address, port)?;
             let to = SocketAddr::new(flags.daprd_address, daprd);
             let serving = guard
                 .clone()
@@ -243,12 +246,31 @@ fn spawn(process: &Process, name: &'static str, task: impl Future<Output = ()> +
     });
 }
 
-async fn listen(name: &'static str, address: &str, port: u16) -> Result<TcpListener, StartError> {
+/// The first of the addresses that can be had.
+fn listen(name: &'static str, address: &str, port: u16) -> Result<TcpListener, StartError> {
     let addresses = addresses(address, port)?;
-    let listener = TcpListener::bind(&*addresses).await;
-    listener.map_err(|source| StartError::Listen {
+    let mut last = io::Error::from(io::ErrorKind::AddrNotAvailable);
+    for address in &addresses {
+        match bind(*address) {
+            Ok(listener) => return Ok(listener),
+            Err(error) => last = error,
+        }
+    }
+    Err(StartError::Listen {
         port: name,
         addresses,
-        source,
+        source: last,
     })
+}
+
+/// The library's own `bind` has room for 128 connections that wait to be let in: a client that
+/// opens thousands at once would fill it, and others would find the port deaf for a second.
+fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = match address {
+        SocketAddr::V4(_) => TcpSocket::new_v4(),
+        SocketAddr::V6(_) => TcpSocket::new_v6(),
+    }?;
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
 }
