@@ -15,13 +15,14 @@ use http::{HeaderMap, HeaderValue, Response, header::CONTENT_TYPE};
 use hyper::body::{Body as HttpBody, Frame};
 use tonic::{Status, body::Body};
 
-use crate::{line::Line, mandate::Mandate, namespaces::lost_leadership};
+use crate::{line::Line, mandate::Mandate, namespaces::lost_leadership, visitor::Open};
 
 /// One stream, both directions: polling it reads what the client says, too.
 pub(crate) struct Exchange {
     session: BoxFuture<'static, Status>,
     line: Arc<Line>,
     mandate: Mandate,
+    _open: Option<Open>,
     progress: Progress,
 }
 
@@ -41,16 +42,19 @@ enum Piece {
 // === impl Exchange ===
 
 impl Exchange {
-    /// `session` serves the stream whose orders come over `line`, and go out under `mandate`.
+    /// `session` serves the stream whose orders come over `line`, and go out under `mandate`; `open` is
+    /// held as long.
     pub(crate) fn new(
         session: BoxFuture<'static, Status>,
         line: Arc<Line>,
         mandate: Mandate,
+        open: Option<Open>,
     ) -> Self {
         Self {
             session,
             line,
             mandate,
+            _open: open,
             progress: Progress::Open,
         }
     }

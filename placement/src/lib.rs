@@ -26,6 +26,7 @@ mod server;
 mod service;
 mod session;
 mod state;
+mod visitor;
 mod wire;
 
 pub use leadership::{LeadershipError, Role};
@@ -40,3 +41,4 @@ pub use server::{ServerError, serve};
 pub use service::{Placement, StartError};
 pub use session::Sessions;
 pub use state::routes;
+pub use visitor::{Stay, Visitor};

@@ -6,7 +6,9 @@ use std::{
     sync::Arc,
 };
 
-use placement_core::{Command, Event, Namespace, Now, Order, StateTable, Step, StreamId};
+use placement_core::{
+    Command, Event, MESSAGE_LIMIT, Namespace, Now, Order, StateTable, Step, StreamId,
+};
 use tokio::{
     sync::mpsc,
     time::{Instant, timeout_at},
@@ -16,7 +18,7 @@ use tonic::Status;
 use crate::{
     line::Line,
     namespaces::{Config, Message, Namespaces},
-    wire::{self, Frames},
+    wire::Frames,
 };
 
 pub(crate) struct Task {
@@ -199,7 +201,7 @@ impl Task {
 /// Sidecars drop a stream whose table is too big, and come back for the same.
 fn weigh(config: &Config, namespace: &str, bytes: usize) {
     config.gauges.table(namespace, bytes);
-    let limit = wire::MESSAGE_LIMIT;
+    let limit = MESSAGE_LIMIT;
     if bytes > limit {
         tracing::error!(
             namespace,

@@ -8,8 +8,9 @@ use std::{
 
 use futures::future::BoxFuture;
 use http::{HeaderMap, Request, Response};
+use identity::Peer;
 use identity_core::Workload;
-use placement_core::Client;
+use placement_core::{Client, MESSAGE_LIMIT};
 use proto::placement::v1;
 use tonic::{
     Status, Streaming,
@@ -19,7 +20,7 @@ use tonic::{
 use tonic_prost::ProstCodec;
 use tower::Service;
 
-use crate::{exchange::Exchange, line::Line, session::Sessions, wire};
+use crate::{exchange::Exchange, line::Line, session::Sessions, visitor::Visitor};
 
 const REPORT_DAPR_STATUS: &str = "/dapr.proto.placement.v1.Placement/ReportDaprStatus";
 
@@ -43,10 +44,12 @@ impl Rpc {
     }
 
     fn exchange(&self, request: Request<Body>) -> Exchange {
-        let (client, gzip) = (self.client(&request), takes_gzip(request.headers()));
+        let visitor = request.extensions().get::<Visitor>();
+        let (client, open) = (self.client(visitor), visitor.map(Visitor::open));
+        let gzip = takes_gzip(request.headers());
         let buffers = BufferSettings::new(READ_BUFFER, READ_BUFFER);
         let decoder = <ProstCodec<v1::PlacementOrder, v1::Host> as Codec>::Decoder::new(buffers);
-        let limit = Some(wire::MESSAGE_LIMIT);
+        let limit = Some(MESSAGE_LIMIT);
         let inbound = Streaming::new_request(decoder, request.into_body(), None, limit);
         let line = Arc::new(Line::new(gzip));
         let session = self
@@ -54,17 +57,14 @@ impl Rpc {
             .clone()
             .serve(client, inbound, Arc::clone(&line));
         let mandate = self.sessions.namespaces.config().mandate.clone();
-        Exchange::new(Box::pin(session), line, mandate)
+        Exchange::new(Box::pin(session), line, mandate, open)
     }
 
-    fn client(&self, request: &Request<Body>) -> Client {
+    fn client(&self, visitor: Option<&Visitor>) -> Client {
         if !self.tls {
             return Client::Plain;
         }
-        let id = request
-            .extensions()
-            .get::<identity::Peer>()
-            .and_then(|peer| peer.spiffe_id());
+        let id = visitor.and_then(Visitor::peer).and_then(Peer::spiffe_id);
         let workload = id.and_then(|id| Workload::try_from(id).ok());
         workload.map_or(Client::Unidentified, Client::Workload)
     }

@@ -3,14 +3,18 @@
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use config::listen::ListenAddressError;
-use futures::Stream;
+use futures::{Stream, TryStreamExt};
 use identity::Listener;
 use rustls::ServerConfig;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_util::sync::CancellationToken;
 use tonic::transport::{Server, server::Connected};
 
-use crate::{options::Keepalive, rpc::Rpc};
+use crate::{
+    options::Keepalive,
+    rpc::Rpc,
+    visitor::{Stay, Visit},
+};
 
 /// How long connections may take to end after their streams did. A client that does not read
 /// would otherwise hold the stop up.
@@ -51,7 +55,7 @@ pub(crate) async fn listen(
     listener.map_err(|source| ServerError::Listen { addresses, source })
 }
 
-/// Serves until `stopping`; then waits a little for the connections to end.
+/// Serves until `stopping`, and keeps connections without a stream as long as `stay` says; then waits a little for the connections to end.
 ///
 /// # Errors
 /// If the server breaks.
@@ -59,11 +63,13 @@ pub async fn serve<C>(
     incoming: impl Stream<Item = io::Result<C>>,
     rpc: Rpc,
     keepalive: Keepalive,
+    stay: Stay,
     stopping: CancellationToken,
 ) -> Result<(), ServerError>
 where
     C: AsyncRead + AsyncWrite + Connected + Unpin + Send + 'static,
 {
+    let incoming = incoming.map_ok(|connection| Visit::new(connection, stay));
     let server = Server::builder()
         .http2_keepalive_interval(Some(keepalive.time))
         .http2_keepalive_timeout(Some(keepalive.timeout))

@@ -18,6 +18,7 @@ use crate::{
     server::{self, ServerError},
     session::Sessions,
     state,
+    visitor::Stay,
 };
 
 /// How long a client may take to say who it is. Sidecars do so in the same instant.
@@ -153,7 +154,13 @@ impl Placement {
         process.spawn("leadership", leadership.run(standing, stopping.clone()));
         process.spawn(
             "server",
-            server::serve(listener.incoming(), rpc, keepalive, stopping),
+            server::serve(
+                listener.incoming(),
+                rpc,
+                keepalive,
+                Stay::default(),
+                stopping,
+            ),
         );
         Ok(())
     }

@@ -109,7 +109,9 @@ fn refused(refusal: &Refusal) -> Status {
     let text = refusal.to_string();
     match refusal {
         Refusal::Unidentified => Status::unauthenticated(text),
-        Refusal::VersionWithoutOperation | Refusal::Anonymous => Status::invalid_argument(text),
+        Refusal::VersionWithoutOperation | Refusal::Anonymous | Refusal::Types => {
+            Status::invalid_argument(text)
+        }
         _ => Status::permission_denied(text),
     }
 }

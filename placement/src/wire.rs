@@ -9,9 +9,6 @@ use prost::encoding::{WireType, encode_key, encode_varint, encoded_len_varint, k
 use proto::placement::v1;
 use tonic::Status;
 
-/// The most a sidecar accepts in one message: gRPC-Go's default, which it does not raise.
-pub(crate) const MESSAGE_LIMIT: usize = 4 * 1024 * 1024;
-
 /// Reads a client's message.
 #[expect(deprecated, reason = "echoed by the state endpoint")]
 pub(crate) fn host(message: v1::Host) -> Result<Host, Status> {

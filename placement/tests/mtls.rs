@@ -9,7 +9,7 @@ use std::time::Duration;
 use bytes::{BufMut, BytesMut};
 use common::{Server, host, sessions};
 use identity::Peer;
-use placement::Rpc;
+use placement::{Rpc, Visitor};
 use prost::Message;
 use proto::placement::v1::Host;
 use rstest::rstest;
@@ -54,9 +54,8 @@ async fn call(server: &Server, id: Option<&str>, message: &Host) -> Option<Code>
     let request = http::Request::post("/dapr.proto.placement.v1.Placement/ReportDaprStatus");
     let mut request = request.body(body).unwrap();
     let id = id.map(|id| id.parse().unwrap());
-    request
-        .extensions_mut()
-        .insert(Peer::new(([127, 0, 0, 1], 1).into(), id));
+    let peer = Peer::new(([127, 0, 0, 1], 1).into(), id);
+    request.extensions_mut().insert(Visitor::new(Some(peer)));
     let response = rpc.oneshot(request).await.unwrap();
     let status = tonic::Status::from_header_map(response.headers());
     status.map(|status| status.code())

@@ -11,13 +11,16 @@ mod common;
 use std::time::Duration;
 
 use common::{Client, PATIENCE, Server, host};
+use futures::StreamExt;
 use http::StatusCode;
-use placement::Role;
+use placement::{Role, Stay};
+use prost::Message;
 use proto::placement::v1::{Host, HostOperation, placement_client::PlacementClient};
 use rstest::rstest;
 use serde_json::json;
-use tokio::time::timeout;
+use tokio::{io::AsyncReadExt, net::TcpStream, time::timeout};
 use tonic::Code;
+use tower::ServiceExt;
 
 const BUDGET: Duration = Duration::from_secs(8);
 const SHORT: Duration = Duration::from_secs(1);
@@ -297,6 +300,106 @@ async fn streams_are_counted() {
     timeout(PATIENCE, zero)
         .await
         .expect("the gauge stays, at 0");
+}
+
+/// Half-open connections, and those that sidecars leave behind.
+#[tokio::test]
+async fn a_connection_without_a_stream_is_closed() {
+    let stay = Stay {
+        first: Duration::from_millis(300),
+        idle: Duration::from_millis(300),
+    };
+    let server = Server::start_with(BUDGET, stay).await;
+    let mut silent = TcpStream::connect(server.address).await.unwrap();
+    let mut held = server.join(host("a", &["x"])).await;
+    held.expect("lock", 1).await;
+    let closed = timeout(PATIENCE, silent.read(&mut [0; 64])).await.unwrap();
+    // The server's greeting may come first.
+    if closed.is_ok_and(|bytes| bytes > 0) {
+        let mut rest = Vec::new();
+        let _ = timeout(PATIENCE, silent.read_to_end(&mut rest))
+            .await
+            .unwrap();
+    }
+    tokio::time::sleep(stay.first + stay.idle * 3).await;
+    held.answer(HostOperation::Lock, 1).await;
+    held.expect("update", 1).await;
+}
+
+/// Thousands of connections that say nothing take nothing from those that do.
+#[tokio::test]
+async fn a_flood_of_connections_holds_up_nobody() {
+    let server = Server::start(BUDGET).await;
+    let mut flood = Vec::new();
+    for _ in 0..2_000 {
+        flood.push(TcpStream::connect(server.address).await.unwrap());
+    }
+    let join = async { server.join(host("a", &["x"])).await.unlocked(1).await };
+    timeout(SHORT * 3, join).await.expect("served meanwhile");
+}
+
+/// Whatever a stream says when it was not asked, others get their table.
+#[tokio::test]
+async fn messages_out_of_phase_do_no_harm() {
+    let server = Server::start(BUDGET).await;
+    let odd = server.join(host("a", &["x"])).await;
+    for version in [0, 1, 2, u64::MAX] {
+        for operation in [
+            HostOperation::Unlock,
+            HostOperation::Update,
+            HostOperation::Lock,
+        ] {
+            odd.answer(operation, version).await;
+        }
+    }
+    let other = Host {
+        namespace: "other".into(),
+        ..host("b", &["x"])
+    };
+    let mut other = server.join(other).await;
+    timeout(SHORT, other.unlocked(1))
+        .await
+        .expect("another namespace is not affected");
+    drop(odd);
+    let mut next = server.join(host("c", &["x"])).await;
+    let table = timeout(SHORT * 3, next.settled(&["x"])).await.unwrap();
+    assert_eq!(table.tables.unwrap().entries["x"].load_map.len(), 1);
+}
+
+#[tokio::test]
+async fn a_host_with_more_types_than_a_table_holds_is_refused() {
+    let server = Server::start(BUDGET).await;
+    let mut greedy = host("10.0.0.1:50002", &[]);
+    greedy.entities = (0..120_000)
+        .map(|number| format!("type-{number}"))
+        .collect();
+    let refused = Client::open(&mut server.connect().await, greedy.clone()).await;
+    assert_eq!(refused.err().unwrap().code(), Code::InvalidArgument);
+    assert_eq!(server.state().await, json!({}));
+    greedy.entities.truncate(10_000);
+    let table = server.join(greedy).await.unlocked(1).await;
+    assert_eq!(table.tables.unwrap().entries.len(), 10_000);
+}
+
+/// Sidecars say that they take gzip; the headers must say that it may come.
+#[tokio::test]
+async fn who_takes_gzip_is_told_that_it_may_come() {
+    let server = Server::start(BUDGET).await;
+    for (accepts, expected) in [("identity, gzip", Some("gzip")), ("identity", None)] {
+        let report = host("a", &["x"]).encode_to_vec();
+        let mut body = vec![0];
+        body.extend(u32::try_from(report.len()).unwrap().to_be_bytes());
+        body.extend(report);
+        let request = http::Request::post("/dapr.proto.placement.v1.Placement/ReportDaprStatus")
+            .header("grpc-accept-encoding", accepts);
+        // The stream goes on after the message.
+        let message = futures::stream::once(async { Ok::<_, std::io::Error>(body) });
+        let body = axum::body::Body::from_stream(message.chain(futures::stream::pending()));
+        let request = request.body(tonic::body::Body::new(body)).unwrap();
+        let response = server.rpc.clone().oneshot(request).await.unwrap();
+        let encoding = response.headers().get("grpc-encoding");
+        assert_eq!(encoding.map(|value| value.to_str().unwrap()), expected);
+    }
 }
 
 #[rstest]

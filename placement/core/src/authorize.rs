@@ -3,7 +3,10 @@
 
 use identity_core::Workload;
 
-use crate::host::{Host, Operation};
+use crate::{
+    host::{Host, Operation},
+    table::MESSAGE_LIMIT,
+};
 
 /// What is known of the client behind a stream.
 #[derive(Clone, Debug)]
@@ -45,6 +48,9 @@ pub enum Refusal {
         /// What the certificate says.
         own: String,
     },
+    /// No sidecar would accept a table with this host in it.
+    #[error("the host names more actor types than fit into a table")]
+    Types,
     /// An internal actor type (workflows) of another app. The text is part of the contract.
     #[error("entity {entity} is not allowed for app ID {app_id} in namespace {namespace}")]
     Entity {
@@ -74,7 +80,18 @@ pub fn authorize(client: &Client, host: &Host) -> Result<(), Refusal> {
     if let Client::Workload(workload) = client {
         own_name(workload, host)?;
     }
-    own_entities(host)
+    own_entities(host)?;
+    if weight(host) > MESSAGE_LIMIT {
+        return Err(Refusal::Types);
+    }
+    Ok(())
+}
+
+/// What a table has to hold for this host alone, in bytes: its name, twice, and its app ID for
+/// each type.
+fn weight(host: &Host) -> usize {
+    let each = 2 * host.name.len() + host.id.len();
+    host.entities.iter().map(|entity| entity.len() + each).sum()
 }
 
 fn own_name(workload: &Workload, host: &Host) -> Result<(), Refusal> {
@@ -192,5 +209,19 @@ mod tests {
     fn asks_for_an_identity_before_anything_else() {
         let answer = authorize(&Client::Unidentified, &Host::default());
         assert_eq!(answer, Err(Refusal::Unidentified));
+    }
+
+    #[test]
+    fn a_host_that_no_table_can_hold_is_refused() {
+        let mut host = Host {
+            name: "10.0.0.1:50002".into(),
+            ..host("app", "default", &[])
+        };
+        host.entities = (0..50_000).map(|number| format!("type-{number}")).collect();
+        assert_eq!(authorize(&Client::Plain, &host), Ok(()));
+        host.entities = (0..150_000)
+            .map(|number| format!("type-{number}"))
+            .collect();
+        assert_eq!(authorize(&Client::Plain, &host), Err(Refusal::Types));
     }
 }

@@ -33,4 +33,4 @@ pub use peers::{Peers, PeersError};
 pub use roster::{Change, Roster};
 pub use state::{StateTable, StateTables};
 pub use stream::StreamId;
-pub use table::{Address, Table};
+pub use table::{Address, MESSAGE_LIMIT, Table};

@@ -11,6 +11,8 @@
 //! - Reports begin a round anew in LOCK only, and only in the first half of a budget; later ones
 //!   wait for the next round. Constant change cannot keep a round from completing.
 //! - A deadline is asked for, not armed: there is no timer that could fire for a finished round.
+//! - A sidecar that is back on a new stream, with the same name and types, gets the table alone: no
+//!   round spreads what everybody has.
 //! - Each change raises the version by one, even if several share a round, so that the version
 //!   tells how many changes were made, whatever the timing.
 

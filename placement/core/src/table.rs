@@ -2,13 +2,18 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    hash::{DefaultHasher, Hash, Hasher},
     sync::Arc,
 };
 
 use crate::{host::Host, stream::StreamId};
 
+/// The most that a sidecar accepts in one message, in bytes: gRPC-Go's default, which it does not
+/// raise.
+pub const MESSAGE_LIMIT: usize = 4 * 1024 * 1024;
+
 /// What a sidecar reads of a host in a table: the ring key, the app to authenticate, the port.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Address {
     /// `Host.name`: the key of the host in the ring, and where it is called.
     pub name: String,
@@ -22,6 +27,8 @@ pub struct Address {
 #[derive(Debug, Default)]
 pub struct Table {
     types: BTreeMap<String, TypeHosts>,
+    /// The sum of the hashes of all that a sidecar would read.
+    content: u64,
 }
 
 /// The hosts of one type, by name and stream.
@@ -37,27 +44,56 @@ impl Table {
             .map(|(name, hosts)| (name.as_str(), newest(hosts)))
     }
 
+    /// Differs when what sidecars would read differs. A host that is there twice under one name
+    /// makes no difference, nor does the order of events.
+    pub(crate) fn content(&self) -> u64 {
+        self.content
+    }
+
     pub(crate) fn insert(&mut self, stream: StreamId, host: &Host) {
         let address = Arc::new(Address::of(host));
-        let key: Arc<str> = host.name.as_str().into();
-        for entity in &host.entities {
-            let hosts = self.types.entry(entity.clone()).or_default();
-            hosts.insert((Arc::clone(&key), stream), Arc::clone(&address));
+        let key = (Arc::from(host.name.as_str()), stream);
+        for entity in host.entities.iter().collect::<BTreeSet<_>>() {
+            self.change(entity, &key.0, |hosts| {
+                hosts.insert(key.clone(), Arc::clone(&address));
+            });
         }
     }
 
     pub(crate) fn remove(&mut self, stream: StreamId, host: &Host) {
         let key = (Arc::from(host.name.as_str()), stream);
         for entity in host.entities.iter().collect::<BTreeSet<_>>() {
-            let Some(hosts) = self.types.get_mut(entity) else {
-                continue;
-            };
-            hosts.remove(&key);
-            if hosts.is_empty() {
-                self.types.remove(entity);
-            }
+            self.change(entity, &key.0, |hosts| drop(hosts.remove(&key)));
         }
     }
+
+    /// Changes the hosts of a type that have this name.
+    fn change(&mut self, entity: &str, name: &Arc<str>, change: impl FnOnce(&mut TypeHosts)) {
+        if !self.types.contains_key(entity) {
+            self.types.insert(entity.to_owned(), TypeHosts::new());
+        }
+        let Some(hosts) = self.types.get_mut(entity) else {
+            return;
+        };
+        let before = digest(entity, hosts, name);
+        change(hosts);
+        let after = digest(entity, hosts, name);
+        self.content = self.content.wrapping_sub(before).wrapping_add(after);
+        if hosts.is_empty() {
+            self.types.remove(entity);
+        }
+    }
+}
+
+/// A hash of what sidecars read of the hosts of a type with this name; 0 if there is none.
+fn digest(entity: &str, hosts: &TypeHosts, name: &Arc<str>) -> u64 {
+    let of_name = (Arc::clone(name), StreamId(0))..=(Arc::clone(name), StreamId(u64::MAX));
+    let newest = hosts.range(of_name).next_back();
+    newest.map_or(0, |(_, address)| {
+        let mut hasher = DefaultHasher::new();
+        (entity, address).hash(&mut hasher);
+        hasher.finish()
+    })
 }
 
 /// Two streams may carry one name while a sidecar reconnects; the newer one speaks for it.

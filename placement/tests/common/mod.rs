@@ -13,7 +13,7 @@ use std::{net::SocketAddr, time::Duration};
 use axum::{body::Body, extract::ConnectInfo};
 use http::StatusCode;
 use placement::{
-    Config, Gauges, Keepalive, Mandate, Namespaces, Role, Rpc, Sessions, routes, serve,
+    Config, Gauges, Keepalive, Mandate, Namespaces, Role, Rpc, Sessions, Stay, routes, serve,
 };
 use placement_core::Settings;
 use proto::placement::v1::{
@@ -52,6 +52,10 @@ pub struct Client {
 
 impl Server {
     pub async fn start(budget: Duration) -> Self {
+        Self::start_with(budget, Stay::default()).await
+    }
+
+    pub async fn start_with(budget: Duration, stay: Stay) -> Self {
         let gauges = Gauges::default();
         let settings = Settings {
             budget,
@@ -78,7 +82,7 @@ impl Server {
             timeout: second,
         };
         let incoming = TcpListenerStream::new(listener);
-        let server = serve(incoming, rpc.clone(), keepalive, stopping.clone());
+        let server = serve(incoming, rpc.clone(), keepalive, stay, stopping.clone());
         tasks.spawn(async move { server.await.unwrap() });
         Self {
             address,

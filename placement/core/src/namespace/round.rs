@@ -77,8 +77,13 @@ impl Namespace {
     /// those who came get it.
     pub(super) fn start(&mut self, now: Now) {
         self.window_ends = None;
+        let spread = (self.changes == 0).then(|| self.hosts.table().content());
         self.bury_departed();
         let newcomers = self.admit_waiting();
+        if spread == Some(self.hosts.table().content()) {
+            // Whoever left is back under the same name: what everybody has is still true.
+            self.changes = 0;
+        }
         if self.members.is_empty() {
             self.round = None;
             self.changes = 0;

@@ -1,90 +1,90 @@
-//! A namespace among simulated sidecars: any schedule of joins, leaves, reports and silence ends
-//! with one table everywhere, and the silent dropped. The seed in a failure replays it.
-
-#![expect(clippy::expect_used, reason = "a test may fail loudly")]
+//! The namespace of one leader after another, and everything that happens to it, in an order that
+//! a seed decides.
 
 use std::{
     cmp::Reverse,
-    collections::{BTreeMap, BTreeSet, BinaryHeap, VecDeque},
+    collections::{BTreeMap, BTreeSet, BinaryHeap},
     time::Duration,
 };
 
-use placement_core::{
-    Command, Event, Host, Namespace, Operation, Order, Outbox, Settings, Step, StreamId,
-};
-use proptest::prelude::*;
+use placement_core::{Command, Event, Host, Namespace, Settings, Step, StreamId};
 
-const BUDGET: Duration = Duration::from_secs(4);
+use crate::sidecar::{Frame, Ring, Sidecar, type_names};
+
+/// What a stream may leave unanswered.
+pub(crate) const BUDGET: Duration = Duration::from_secs(4);
 /// The longest way of a message, one way. Three steps there and back, twice (a round begun anew
 /// late), stay within a budget.
-const LATENCY: u64 = 150;
+pub(crate) const LATENCY: u64 = 150;
+/// How long a new leader waits for the hosts of the last.
+const REUNION: Duration = Duration::from_secs(2);
+/// The longest way back of a sidecar to a new leader.
+const WAY_BACK: u64 = 750;
 
-/// What a sidecar was told about its peers: type → names.
-type Ring = BTreeMap<String, BTreeSet<String>>;
-
+/// What is done to the world. A number picks one of those there are.
 #[derive(Clone, Debug)]
-enum Act {
-    Join { explicit: bool, types: u8 },
-    Leave(prop::sample::Index),
-    Report(prop::sample::Index, u8),
-    Freeze(prop::sample::Index),
+pub(crate) enum Act {
+    Join {
+        explicit: bool,
+        types: u8,
+    },
+    Leave(u64),
+    Report(u64, u8),
+    Freeze(u64),
+    /// A sidecar is back on a new stream before the old one is known to be gone.
+    Reconnect(u64),
+    /// Another replica leads.
+    Elect,
 }
 
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Happening {
+pub(crate) enum Happening {
     Act(usize),
     Arrive(StreamId),
     Deliver(StreamId),
+    Close(StreamId),
+    Return {
+        name: String,
+        explicit: bool,
+        types: u8,
+    },
     Settle,
     Deadline,
 }
 
-#[derive(Clone)]
-struct Frame {
-    order: Order,
-    ring: Ring,
-}
-
-struct Sidecar {
-    explicit: bool,
-    types: u8,
-    open: bool,
-    frozen: bool,
-    /// When it was first sent a LOCK of a round after it froze.
-    asked: Option<Duration>,
-    outbox: Outbox<Frame>,
-    sent: VecDeque<Host>,
-    locked: u64,
-    updated: Option<u64>,
-    unlocked: Option<u64>,
-    ring: Ring,
-}
-
-struct World {
+pub(crate) struct World {
+    settings: Settings,
     namespace: Namespace,
-    now: Duration,
+    pub(crate) now: Duration,
+    /// Whom the leader waits for, and until when.
+    awaited: (BTreeSet<String>, Duration),
     queue: BinaryHeap<Reverse<(Duration, u64, Happening)>>,
     sidecars: BTreeMap<StreamId, Sidecar>,
+    names: u64,
     random: u64,
     serial: u64,
 }
 
 impl World {
-    fn new(window: Duration, seed: u64) -> Self {
+    pub(crate) fn new(window: Duration, seed: u64) -> Self {
+        let settings = Settings {
+            budget: BUDGET,
+            window,
+        };
         Self {
-            namespace: Namespace::new(Settings {
-                budget: BUDGET,
-                window,
-            }),
+            settings,
+            namespace: Namespace::new(settings),
+            awaited: Default::default(),
             now: Duration::ZERO,
             queue: BinaryHeap::new(),
             sidecars: BTreeMap::new(),
+            names: 0,
             random: seed | 1,
             serial: 0,
         }
     }
 
-    fn draw(&mut self, below: u64) -> u64 {
+    pub(crate) fn draw(&mut self, below: u64) -> u64 {
         self.random ^= self.random << 13;
         self.random ^= self.random >> 7;
         self.random ^= self.random << 17;
@@ -100,13 +100,13 @@ impl World {
         self.now + Duration::from_millis(1 + self.draw(LATENCY))
     }
 
-    fn run(&mut self, acts: &[(u64, Act)]) {
+    pub(crate) fn run(&mut self, acts: &[(u64, Act)]) {
         let mut time = Duration::ZERO;
         for (index, (pause, _)) in acts.iter().enumerate() {
             time += Duration::from_millis(*pause);
             self.at(time, Happening::Act(index));
         }
-        let end = self.now.max(time) + BUDGET * 6;
+        let end = self.now.max(time) + BUDGET * 6 + REUNION;
         while let Some(happening) = self.next() {
             assert!(self.now <= end, "no rest after {end:?}");
             match happening {
@@ -118,6 +118,12 @@ impl World {
                 Happening::Act(index) => self.act(&acts[index].1),
                 Happening::Arrive(stream) => self.arrive(stream),
                 Happening::Deliver(stream) => self.deliver(stream),
+                Happening::Close(stream) => self.event(Event::Closed { stream }),
+                Happening::Return {
+                    name,
+                    explicit,
+                    types,
+                } => self.join(name, explicit, types),
                 Happening::Settle => self.settle(),
             }
             self.check_silence();
@@ -134,6 +140,10 @@ impl World {
             return Some(Happening::Deadline);
         }
         self.queue.pop().map(|Reverse((.., happening))| happening)
+    }
+
+    pub(crate) fn is_registered(&self, stream: StreamId) -> bool {
+        self.namespace.is_registered(stream)
     }
 
     fn event(&mut self, event: Event) {
@@ -155,45 +165,85 @@ impl World {
     }
 
     fn act(&mut self, act: &Act) {
-        match act {
-            Act::Join { explicit, types } => self.join(*explicit, *types),
-            Act::Leave(index) => {
-                if let Some(stream) = self.pick(*index) {
+        match *act {
+            Act::Join { explicit, types } => {
+                self.names += 1;
+                self.join(format!("host-{:03}", self.names), explicit, types);
+            }
+            Act::Leave(number) => {
+                if let Some(stream) = self.pick(number) {
                     self.leave(stream);
                 }
             }
-            Act::Report(index, types) => {
-                if let Some(stream) = self.pick(*index) {
-                    self.report(stream, *types);
+            Act::Report(number, types) => {
+                if let Some(stream) = self.pick(number) {
+                    self.report(stream, types);
                 }
             }
-            Act::Freeze(index) => {
-                if let Some(stream) = self.pick(*index) {
+            Act::Freeze(number) => {
+                if let Some(stream) = self.pick(number) {
                     self.sidecar(stream).frozen = true;
                 }
             }
+            Act::Reconnect(number) => {
+                if let Some(stream) = self.pick(number) {
+                    self.reconnect(stream);
+                }
+            }
+            Act::Elect => self.elect(),
         }
     }
 
-    fn pick(&self, index: prop::sample::Index) -> Option<StreamId> {
+    fn pick(&self, number: u64) -> Option<StreamId> {
         let open = self
             .sidecars
             .iter()
             .filter(|(_, sidecar)| sidecar.open && !sidecar.frozen);
         let open: Vec<_> = open.map(|(stream, _)| *stream).collect();
-        (!open.is_empty()).then(|| *index.get(&open))
+        let index = number.checked_rem(open.len() as u64)?;
+        open.get(usize::try_from(index).ok()?).copied()
     }
 
-    fn sidecar(&mut self, stream: StreamId) -> &mut Sidecar {
+    /// The old leader is gone with all streams, and what was on its way on them. The new one knows
+    /// by name whom it served; those that live come back.
+    fn elect(&mut self) {
+        let known = self.namespace.hosts().iter().map(|host| host.name.clone());
+        let known: BTreeSet<_> = known.collect();
+        let ends = self.now + REUNION;
+        self.namespace = Namespace::reuniting(self.settings, known.clone(), ends);
+        self.awaited = (known, ends);
+        let streams: Vec<_> = self.sidecars.keys().copied().collect();
+        for stream in streams {
+            let sidecar = self.sidecar(stream);
+            let lives = std::mem::take(&mut sidecar.open) && !sidecar.frozen;
+            let returns = sidecar.returns();
+            if lives {
+                let back = self.now + Duration::from_millis(1 + self.draw(WAY_BACK));
+                self.at(back, returns);
+            }
+        }
+    }
+
+    fn reconnect(&mut self, stream: StreamId) {
+        let sidecar = self.sidecar(stream);
+        sidecar.open = false;
+        let returns = sidecar.returns();
+        let (back, noticed) = (self.soon(), self.soon());
+        self.at(back, returns);
+        self.at(noticed, Happening::Close(stream));
+    }
+
+    pub(crate) fn sidecar(&mut self, stream: StreamId) -> &mut Sidecar {
         self.sidecars
             .get_mut(&stream)
             .expect("streams are never forgotten here")
     }
 
-    fn join(&mut self, explicit: bool, types: u8) {
+    fn join(&mut self, name: String, explicit: bool, types: u8) {
         let stream = StreamId(self.sidecars.len() as u64);
-        self.sidecars.insert(stream, Sidecar::new(explicit, types));
-        let host = self.sidecar(stream).host(stream);
+        let sidecar = Sidecar::new(name, explicit, types, self.now);
+        let host = sidecar.host();
+        self.sidecars.insert(stream, sidecar);
         self.event(Event::Opened { stream, host });
     }
 
@@ -206,7 +256,7 @@ impl World {
     fn report(&mut self, stream: StreamId, types: u8) {
         if self.sidecar(stream).explicit {
             self.sidecar(stream).types = types;
-            let host = self.sidecar(stream).host(stream);
+            let host = self.sidecar(stream).host();
             self.say(stream, host);
         }
     }
@@ -242,7 +292,12 @@ impl World {
         let Some(frame) = sidecar.outbox.pop() else {
             return;
         };
-        if let Some(answer) = sidecar.obey(stream, frame) {
+        let explicit = sidecar.explicit;
+        if let Some(answer) = sidecar.obey(frame) {
+            // An answer that says what it answers may come twice.
+            if explicit && self.draw(8) == 0 {
+                self.say(stream, answer.clone());
+            }
             self.say(stream, answer);
         }
     }
@@ -279,6 +334,9 @@ impl World {
         if frame.order.step == Step::Unlock && !push {
             self.check_all_updated(frame.order.version);
         }
+        if frame.order.step == Step::Update {
+            self.check_reunited();
+        }
         let (now, soon) = (self.now, self.soon());
         let sidecar = self.sidecar(stream);
         if sidecar.frozen && !push && frame.order.step == Step::Lock {
@@ -314,6 +372,20 @@ impl World {
         }
     }
 
+    /// A table goes out when all that were there before are back, or had their time.
+    fn check_reunited(&self) {
+        let (names, ends) = &self.awaited;
+        let back = |name: &String| {
+            self.sidecars
+                .values()
+                .any(|it| it.name == *name && it.since >= ends.saturating_sub(REUNION))
+        };
+        assert!(
+            self.now >= *ends || names.iter().all(back),
+            "a table without those expected"
+        );
+    }
+
     fn registered(&self) -> impl Iterator<Item = (&StreamId, &Sidecar)> {
         self.sidecars
             .iter()
@@ -333,11 +405,14 @@ impl World {
         }
     }
 
-    fn check_rest(&self) {
+    pub(crate) fn check_rest(&self) {
         let mut expected = Ring::new();
-        for (stream, sidecar) in self.sidecars.iter().filter(|(_, sidecar)| sidecar.open) {
+        for (_, sidecar) in self.sidecars.iter().filter(|(_, sidecar)| sidecar.open) {
             for kind in type_names(sidecar.types) {
-                expected.entry(kind).or_default().insert(name(*stream));
+                expected
+                    .entry(kind)
+                    .or_default()
+                    .insert(sidecar.name.clone());
             }
         }
         assert_eq!(
@@ -360,142 +435,9 @@ impl World {
     }
 }
 
-impl Sidecar {
-    fn new(explicit: bool, types: u8) -> Self {
-        Self {
-            explicit,
-            types,
-            open: true,
-            frozen: false,
-            asked: None,
-            outbox: Outbox::default(),
-            sent: VecDeque::new(),
-            locked: 0,
-            updated: None,
-            unlocked: None,
-            ring: Ring::new(),
-        }
-    }
-
-    fn host(&self, stream: StreamId) -> Host {
-        Host {
-            name: name(stream),
-            entities: type_names(self.types).collect(),
-            operation: if self.explicit {
-                Operation::Report
-            } else {
-                Operation::Unknown
-            },
-            ..Host::default()
-        }
-    }
-
-    /// What a sidecar does with an order, and its answer.
-    fn obey(&mut self, stream: StreamId, frame: Frame) -> Option<Host> {
-        let version = frame.order.version;
-        assert!(version >= self.locked, "an order of the past");
-        let operation = match frame.order.step {
-            Step::Lock => {
-                self.locked = version;
-                Operation::Lock
-            }
-            Step::Update => {
-                (self.ring, self.updated) = (frame.ring, Some(version));
-                Operation::Update
-            }
-            Step::Unlock if self.updated == Some(version) => {
-                self.unlocked = Some(version);
-                Operation::Unlock
-            }
-            Step::Unlock => return None,
-        };
-        let explicit = Host {
-            operation,
-            version: Some(self.locked),
-            ..Host::default()
-        };
-        Some(if self.explicit {
-            explicit
-        } else {
-            self.host(stream)
-        })
-    }
-}
-
 fn sent(command: &Command, step: Step) -> Option<StreamId> {
     match command {
         Command::Send { stream, order } if order.step == step => Some(*stream),
         _ => None,
-    }
-}
-
-fn name(stream: StreamId) -> String {
-    format!("host-{:03}", stream.0)
-}
-
-fn type_names(types: u8) -> impl Iterator<Item = String> {
-    (0..3)
-        .filter(move |bit| types & (1 << bit) != 0)
-        .map(|bit| format!("type-{bit}"))
-}
-
-fn acts() -> impl Strategy<Value = Vec<(u64, Act)>> {
-    let index = any::<prop::sample::Index>;
-    let act = prop_oneof![
-        4 => (any::<bool>(), 0..8_u8).prop_map(|(explicit, types)| Act::Join { explicit, types }),
-        2 => index().prop_map(Act::Leave),
-        3 => (index(), 0..8_u8).prop_map(|(index, types)| Act::Report(index, types)),
-        1 => index().prop_map(Act::Freeze),
-    ];
-    let pause = prop_oneof![4 => 0..50_u64, 3 => 50..1_000_u64, 1 => 1_000..10_000_u64];
-    prop::collection::vec((pause, act), 1..40)
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 2_000, failure_persistence: None, ..ProptestConfig::default() })]
-
-    #[test]
-    fn every_live_stream_ends_unlocked_with_the_same_table(
-        acts in acts(),
-        window in prop_oneof![Just(0_u64), 1..600_u64],
-        seed in any::<u64>(),
-    ) {
-        let mut world = World::new(Duration::from_millis(window), seed);
-        world.run(&acts);
-        world.check_rest();
-    }
-}
-
-/// Many hosts, one of them frozen: the others are unlocked within the budget, every time.
-#[test]
-fn one_frozen_stream_of_500_delays_nobody_beyond_the_budget() {
-    for seed in 0..8 {
-        let mut world = World::new(Duration::ZERO, seed * 7919 + 1);
-        let join = (
-            0,
-            Act::Join {
-                explicit: true,
-                types: 1,
-            },
-        );
-        world.run(&vec![join; 500]);
-        let frozen = StreamId(seed);
-        world.sidecar(frozen).frozen = true;
-        let joined = world.now;
-        world.join(true, 1);
-        world.run(&[]);
-        world.check_rest();
-        let six_ways = Duration::from_millis(LATENCY + 1) * 6;
-        let asked = world
-            .sidecar(frozen)
-            .asked
-            .expect("a round asked everybody");
-        assert_eq!(asked, joined, "a join is not delayed");
-        assert!(
-            world.now <= joined + BUDGET + six_ways * 2,
-            "{:?}",
-            world.now
-        );
-        assert!(!world.namespace.is_registered(frozen));
     }
 }
