@@ -1,4 +1,7 @@
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex},
+};
 
 use http::Request;
 use hyper::body::Incoming;
@@ -166,4 +169,62 @@ async fn an_end_that_finds_nobody_is_not_tried_for_ever() {
     let answer = caller.call("DELETE", "/actors/Counter/1", &[], "").await;
     assert_eq!(answer.status, 207);
     assert_eq!(other.paths(), ["DELETE /actors/Counter/1"]);
+}
+
+type Memory = Arc<Mutex<BTreeMap<String, u32>>>;
+
+/// A pod with counters in its memory.
+async fn counting(memory: &Memory) -> Backend {
+    let memory = memory.clone();
+    Backend::start(move |request: Request<Incoming>| {
+        let path = request.uri().path().trim_end_matches("/method/add");
+        let mut memory = memory.lock().unwrap();
+        if request.method() == "DELETE" {
+            let last = memory.remove(path).unwrap_or_default();
+            return std::future::ready(reply(200, last.to_string()));
+        }
+        let count = memory.entry(path.into()).or_default();
+        *count += 1;
+        std::future::ready(reply(200, count.to_string()))
+    })
+    .await
+}
+
+#[tokio::test]
+async fn an_actors_memory_is_never_in_two_pods_while_pods_come_and_go() {
+    let memories: [Memory; 4] = Default::default();
+    let mut pods = Vec::new();
+    for memory in &memories {
+        pods.push(counting(memory).await);
+    }
+    let instances = [before(&[]).await, before(&[]).await];
+    let callers = instances
+        .each_ref()
+        .map(|proxy| Caller::new(proxy.address, Http::One));
+    for call in 0..4_000_usize {
+        if call % 100 == 0 {
+            // Each pod in turn is not ready, one of them at a time.
+            let unready = call / 100 % 5;
+            let endpoints = pods.iter().enumerate().map(|(index, pod)| Endpoint {
+                state: if index == unready {
+                    State::Unready
+                } else {
+                    State::Ready
+                },
+                ..Endpoint::bare(pod.address)
+            });
+            let endpoints: Vec<_> = endpoints.collect();
+            for proxy in &instances {
+                proxy.forwarder.set_endpoints(endpoints.clone());
+            }
+        }
+        let actor = format!("/actors/Counter/{}", call % 30);
+        let path = format!("{actor}/method/add");
+        let caller = &callers[call % 30 % 2];
+        assert_eq!(caller.call("PUT", &path, &[], "").await.status, 200);
+        let holders = memories
+            .iter()
+            .filter(|memory| memory.lock().unwrap().contains_key(&actor));
+        assert_eq!(holders.count(), 1, "{actor} after call {call}");
+    }
 }
