@@ -7,14 +7,14 @@ use jiff::Timestamp;
 use parking_lot::Mutex;
 use sentry_core::{
     Bundle, BundleError, Parts,
-    agreement::{Decision, TokenDecision},
     issue::WriteError,
     jwt::{self, JwtError},
-    rotation::{self, Change, Kept, KnownRoots, Nearness, Outcome, RotationError, State, Wishes},
+    rotation::{self, Change, KnownRoots, Nearness, RotationError},
 };
 
 use crate::{
     metrics::Metrics,
+    owner::{Origin, Owner, Tokens},
     random::{self, RandomError},
     store::{Contents, Notice, Public, Store, StoreError, Written},
 };
@@ -54,17 +54,6 @@ pub enum AuthorityError {
     Contended,
 }
 
-/// For whom bundles and tokens are made.
-#[derive(Debug, Clone)]
-pub struct Owner {
-    /// What bundles are like, and how they are replaced.
-    pub rotation: rotation::Settings,
-    /// How tokens are made, if they are.
-    pub tokens: Option<jwt::Options>,
-    /// Name of the key of tokens; checked even if none are made.
-    pub key_id: Option<String>,
-}
-
 /// The bundle in use. Signing threads read it without a lock while a reload replaces it.
 #[derive(Debug)]
 pub struct Authority {
@@ -81,13 +70,6 @@ struct Current {
     parts: Parts,
     bundle: Arc<Bundle>,
     tokens: Option<Tokens>,
-}
-
-/// What tokens are made from and by.
-#[derive(Debug, Clone)]
-struct Tokens {
-    parts: jwt::Parts,
-    signer: Arc<jwt::Signer>,
 }
 
 // === impl Authority ===
@@ -356,17 +338,6 @@ fn repair(repaired: &[String]) -> Notice {
     }
 }
 
-/// Where a bundle comes from.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Origin {
-    /// It was in the store.
-    Stored,
-    /// It had been there, and the store lost it.
-    Restored,
-    /// It was made.
-    Made,
-}
-
 // === impl Current ===
 
 impl Current {
@@ -384,97 +355,5 @@ impl Current {
             anchors: String::from_utf8_lossy(&self.parts.anchors),
             key_set: self.tokens.as_ref().map(|tokens| tokens.signer.key_set()),
         }
-    }
-}
-
-// === impl Owner ===
-
-impl Owner {
-    /// The bundle to sign with, by what was found in the store.
-    async fn bundle(
-        &self,
-        store: &Store,
-        decision: Decision,
-        state: Option<State>,
-        wishes: &Wishes,
-    ) -> Result<(Outcome, Origin), AuthorityError> {
-        let (now, unchanged) = (Timestamp::now(), |parts, state| Outcome {
-            kept: Kept { parts, state },
-            changes: Vec::new(),
-        });
-        Ok(match decision {
-            Decision::Use(parts) => {
-                let (kept, profile) = (Kept { parts, state }, &self.rotation.profile);
-                let outcome = match Bundle::load(&kept.parts, now) {
-                    Ok(_) => rotation::reconcile(kept, wishes, profile, now, random::serial()?)?,
-                    Err(error) if error.is_of_time() && store.remembers() => {
-                        self.succeed_ended(kept, wishes, now)?
-                    }
-                    Err(error) => return Err(error.into()),
-                };
-                (outcome, Origin::Stored)
-            }
-            Decision::Restore(parts) => (unchanged(parts, state), Origin::Restored),
-            Decision::Generate if store.is_orphaned().await? => {
-                return Err(AuthorityError::Orphaned);
-            }
-            Decision::Generate => {
-                let parts = self.rotation.profile.generate(now, &random::entropy()?)?;
-                let made = Kept { parts, state };
-                let outcome = if store.remembers() {
-                    let random = random::rotation()?;
-                    rotation::advance(made, wishes, &self.rotation, None, now, &random)?
-                } else {
-                    unchanged(made.parts, None)
-                };
-                (outcome, Origin::Made)
-            }
-        })
-    }
-
-    /// An authority that ended while no sentry ran: the next one takes over, which younger
-    /// sidecars know. One that is somebody else's stays as it is, and is refused.
-    fn succeed_ended(
-        &self,
-        kept: Kept,
-        wishes: &Wishes,
-        now: Timestamp,
-    ) -> Result<Outcome, AuthorityError> {
-        let (mut kept, mut changes) = (kept, Vec::new());
-        while Bundle::load(&kept.parts, now).is_err() {
-            let random = random::rotation()?;
-            let next = rotation::advance(kept.clone(), wishes, &self.rotation, None, now, &random)?;
-            if next.kept == kept {
-                break;
-            }
-            kept = next.kept;
-            changes.extend(next.changes);
-        }
-        Ok(Outcome { kept, changes })
-    }
-
-    /// What makes tokens, and whether the store lacks it. Where none are made, what the store
-    /// holds is checked all the same.
-    fn tokens(&self, decision: TokenDecision) -> Result<(Option<Tokens>, bool), AuthorityError> {
-        let Some(options) = &self.tokens else {
-            match decision {
-                TokenDecision::Use(parts) => jwt::check(&parts, self.key_id.as_deref())?,
-                TokenDecision::Complete(key) => {
-                    jwt::SigningKey::from_pem(&key).map_err(JwtError::from)?;
-                }
-                _ => {}
-            }
-            return Ok((None, false));
-        };
-        let (parts, is_new) = match decision {
-            TokenDecision::Use(parts) => (parts, false),
-            TokenDecision::Restore(parts) => (parts, true),
-            TokenDecision::Complete(key) => (jwt::complete(key, options)?, true),
-            TokenDecision::Generate | TokenDecision::Nothing => {
-                (jwt::generate(&random::rsa_key()?, options)?, true)
-            }
-        };
-        let signer = Arc::new(jwt::Signer::load(&parts, options.clone())?);
-        Ok((Some(Tokens { parts, signer }), is_new))
     }
 }

@@ -21,6 +21,7 @@ pub mod kubernetes;
 pub mod metrics;
 pub mod oidc;
 pub mod own;
+pub mod owner;
 pub mod random;
 pub mod server;
 pub mod start;

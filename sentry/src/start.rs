@@ -15,7 +15,7 @@ use sentry_core::{
 use tonic::transport::Server;
 
 use crate::{
-    authority::{Authority, AuthorityError, Owner},
+    authority::{Authority, AuthorityError},
     configuration::{self, ConfigurationError},
     flags::{FlagError, Flags},
     jwks::{Jwks, JwksError},
@@ -23,6 +23,7 @@ use crate::{
     metrics::Metrics,
     oidc,
     own::{Keeper, OwnError},
+    owner::Owner,
     server::Signer,
     store::{Files, Secret, Store},
     trigger::Trigger,

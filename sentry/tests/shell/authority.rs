@@ -5,9 +5,10 @@ use identity_core::TrustDomain;
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::ByteString;
 use sentry::{
-    authority::{Authority, AuthorityError, Owner},
+    authority::{Authority, AuthorityError},
     flags::Paths,
     metrics::Metrics,
+    owner::Owner,
     random,
     store::{Files, Secret, Store, StoreError},
 };

@@ -9,10 +9,7 @@ use prost::Message as _;
 use proto::sentry::v1::{SignCertificateRequest, SignCertificateResponse, ca_server::Ca as _};
 use rcgen::{CertificateParams, KeyPair};
 use sentry::{
-    authority::{Authority, Owner},
-    metrics::Metrics,
-    server::Signer,
-    validators::Validators,
+    authority::Authority, metrics::Metrics, owner::Owner, server::Signer, validators::Validators,
 };
 use sentry_core::{Terms, pem, settings::Method};
 use tempfile::TempDir;

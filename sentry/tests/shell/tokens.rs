@@ -4,8 +4,9 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use config::GoDuration;
 use proto::sentry::v1::ca_server::Ca as _;
 use sentry::{
-    authority::{Authority, AuthorityError, Owner},
+    authority::{Authority, AuthorityError},
     metrics::Metrics,
+    owner::Owner,
     store::StoreError,
 };
 use sentry_core::{
