@@ -104,3 +104,21 @@ fn refuses_what_does_not_fit() {
     let half = flags(&["-oidc-server-tls-key-file=x"]);
     assert!(matches!(half.check(), Err(FlagError::OidcPair)));
 }
+
+#[test]
+fn wants_a_root_to_outlive_its_turn() {
+    for (lifetime, interval, fits) in [
+        ("8760h", "2920h", true),
+        ("30m", "10m", true),
+        ("20m", "10m", true),
+        ("20m", "11m", false),
+        ("20m", "0s", false),
+        ("-1h", "-2h", false),
+    ] {
+        let lifetime = format!("-root-lifetime={lifetime}");
+        let interval = format!("-root-rotation-interval={interval}");
+        let checked = flags(&[&lifetime, &interval, "-root-rotation=false"]).check();
+        assert_eq!(checked.is_ok(), fits, "{lifetime} {interval}");
+    }
+    flags(&[]).check().unwrap();
+}
