@@ -22,15 +22,16 @@ const IO: [&str; 7] = [
     "kube-client",
     "reqwest",
 ];
-const SHELLS: [&str; 4] = ["operator", "injector", "sentry", "placement"];
+const SHELLS: [&str; 5] = ["operator", "injector", "sentry", "placement", "proxy"];
 /// Crates that depend on nothing of this workspace.
 const LEAVES: [&str; 2] = ["crds", "proto"];
 /// Where errors need no type, because a person reads them.
-const EDGES: [&str; 9] = [
+const EDGES: [&str; 10] = [
     "operator",
     "injector",
     "sentry",
     "placement",
+    "proxy",
     "xtask",
     "e2e",
     "cluster",

@@ -28,7 +28,7 @@
   verbs: [get]
 - apiGroups: [apps]
   resources: [deployments, statefulsets, daemonsets]
-  verbs: [patch]
+  verbs: [get, patch]
 {{- end }}
 
 {{- define "rbac.sentryBundleRules" -}}
