@@ -1,6 +1,7 @@
 //! Load on a running service, and what it costs.
 
 mod callers;
+mod disseminate;
 mod review;
 mod sign;
 
@@ -11,13 +12,14 @@ use anyhow::Result;
 use crate::{
     figures::Figure,
     running::Running,
-    service::{Service, Site},
+    service::{Maker, Service, Site},
     stage::Stage,
 };
 
 /// The figures under load; none of a service that has no load here.
 pub(crate) async fn run(
     service: Service,
+    maker: Maker,
     running: &Running,
     stage: &Stage,
     site: &Site,
@@ -26,6 +28,7 @@ pub(crate) async fn run(
     match service {
         Service::Injector => review::run(running.pid(), stage, site, time).await,
         Service::Sentry => sign::run(running.pid(), site, time).await,
-        Service::Placement | Service::Operator => Ok(vec![]),
+        Service::Placement => disseminate::run(stage, maker).await,
+        Service::Operator => Ok(vec![]),
     }
 }

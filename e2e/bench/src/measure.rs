@@ -63,7 +63,7 @@ async fn run(stage: &Stage, service: Service, maker: Maker, flags: &Flags) -> Re
     let (launch, site) = stage.launch(service, maker)?;
     let (mut running, _) = launch.start_healthy(site.healthz).await?;
     let mut figures = rest(running.pid(), flags.rest()).await?;
-    let load = load::run(service, &running, stage, &site, flags.load()).await?;
+    let load = load::run(service, maker, &running, stage, &site, flags.load()).await?;
     if !load.is_empty() {
         figures.extend(load);
         figures.extend(Figure::memory("after load", usage::memory(running.pid())?));

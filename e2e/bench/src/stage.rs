@@ -54,6 +54,13 @@ impl Stage {
         Ok((launch, site))
     }
 
+    /// A folder of this name.
+    pub(crate) fn folder(&self, name: &str) -> Result<PathBuf> {
+        let folder = self.folder.path().join(name);
+        fs::create_dir_all(&folder)?;
+        Ok(folder)
+    }
+
     pub(crate) fn binary(&self, service: Service, maker: Maker) -> PathBuf {
         binary(self.folder.path(), service, maker)
     }
