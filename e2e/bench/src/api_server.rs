@@ -75,11 +75,28 @@ impl ApiServer {
 
     /// Makes all objects of a manifest.
     pub(crate) fn create(&self, name: &str, manifest: &str) -> Result<()> {
+        self.send("create", name, manifest)
+    }
+
+    /// Makes all objects of a manifest, or changes those that are there.
+    pub(crate) fn apply(&self, name: &str, manifest: &str) -> Result<()> {
+        self.send("apply", name, manifest)
+    }
+
+    /// A token of an account in the default namespace, bound to a pod.
+    pub(crate) fn token(&self, account: &str, pod: &str, audience: &str) -> Result<String> {
+        let mut kubectl = self.kubectl();
+        kubectl.args(["create", "token", account, "--bound-object-kind=Pod"]);
+        kubectl.args(["--bound-object-name", pod, "--audience", audience]);
+        Ok(output(&mut kubectl)?.trim().to_owned())
+    }
+
+    fn send(&self, verb: &str, name: &str, manifest: &str) -> Result<()> {
         let file = self.folder.join(name).with_extension("yaml");
         fs::write(&file, manifest)?;
         let mut kubectl = self.kubectl();
-        output(kubectl.args(["create", "--filename"]).arg(file))
-            .with_context(|| format!("create the {name}"))?;
+        output(kubectl.args([verb, "--filename"]).arg(file))
+            .with_context(|| format!("{verb} the {name}"))?;
         Ok(())
     }
 

@@ -4,6 +4,7 @@ mod callers;
 mod disseminate;
 mod review;
 mod sign;
+mod vouch;
 
 use std::time::Duration;
 
@@ -27,7 +28,11 @@ pub(crate) async fn run(
 ) -> Result<Vec<Figure>> {
     match service {
         Service::Injector => review::run(running.pid(), stage, site, time).await,
-        Service::Sentry => sign::run(running.pid(), site, time).await,
+        Service::Sentry => {
+            let mut figures = sign::run(running.pid(), site, time).await?;
+            figures.extend(vouch::run(stage, maker, time).await?);
+            Ok(figures)
+        }
         Service::Placement => disseminate::run(stage, maker).await,
         Service::Operator => Ok(vec![]),
     }

@@ -78,6 +78,16 @@ impl Stage {
         self.api_server.create(name, manifest)
     }
 
+    /// Makes or updates objects; `name` is for messages.
+    pub(crate) fn apply(&self, name: &str, manifest: &str) -> Result<()> {
+        self.api_server.apply(name, manifest)
+    }
+
+    /// A token of an account in the default namespace, bound to a pod.
+    pub(crate) fn token(&self, account: &str, pod: &str, audience: &str) -> Result<String> {
+        self.api_server.token(account, pod, audience)
+    }
+
     pub(crate) fn kubeconfig(&self) -> &Path {
         self.api_server.kubeconfig()
     }

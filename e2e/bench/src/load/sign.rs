@@ -1,10 +1,12 @@
 //! Certificates, as sidecars ask sentry for them.
 
-use std::{process::Command, time::Duration};
+use std::{path::Path, process::Command, time::Duration};
 
 use anyhow::{Context, Result, ensure};
 use cluster::output;
-use proto::sentry::v1::{SignCertificateRequest, ca_client::CaClient};
+use proto::sentry::v1::{
+    SignCertificateRequest, ca_client::CaClient, sign_certificate_request::TokenValidator,
+};
 use tonic::transport::{Channel, Endpoint};
 
 use super::callers::{Caller, drive};
@@ -18,10 +20,8 @@ const CALLERS: usize = 16;
 /// Nobody proves who he is: a standalone sentry has only the validator that believes everybody.
 pub(super) async fn run(pid: u32, site: &Site, time: Duration) -> Result<Vec<Figure>> {
     let dialer = Dialer::new(&site.anchors(), "dapr-sentry", site.port)?;
-    let starter = Starter {
-        dialer,
-        request: request()?,
-    };
+    let request = request("shop")?;
+    let starter = Starter { dialer, request };
     let mut connected = Vec::new();
     for _ in 0..CALLERS {
         connected.push(starter.connect().await?);
@@ -34,13 +34,13 @@ pub(super) async fn run(pid: u32, site: &Site, time: Duration) -> Result<Vec<Fig
 
 /// A sidecar that starts again and again.
 #[derive(Clone)]
-struct Starter {
+pub(super) struct Starter {
     dialer: Dialer,
     request: SignCertificateRequest,
 }
 
 /// A sidecar that keeps its connection.
-struct Connected {
+pub(super) struct Connected {
     client: CaClient<Channel>,
     request: SignCertificateRequest,
 }
@@ -48,7 +48,18 @@ struct Connected {
 // === impl Starter ===
 
 impl Starter {
-    async fn connect(&self) -> Result<Connected> {
+    /// A sidecar that shows a token of its pod.
+    pub(super) fn vouched(anchors: &Path, port: u16, app_id: &str, token: String) -> Result<Self> {
+        let mut request = request(app_id)?;
+        request.token = token;
+        request.set_token_validator(TokenValidator::Kubernetes);
+        Ok(Self {
+            dialer: Dialer::new(anchors, "dapr-sentry", port)?,
+            request,
+        })
+    }
+
+    pub(super) async fn connect(&self) -> Result<Connected> {
         let dialer = self.dialer.clone();
         let dial = tower::service_fn(move |_| {
             let dialer = dialer.clone();
@@ -71,8 +82,9 @@ impl Caller for Starter {
 
 // === impl Connected ===
 
-impl Caller for Connected {
-    async fn call(&mut self) -> Result<()> {
+impl Connected {
+    /// Asks once.
+    pub(super) async fn ask(&mut self) -> Result<()> {
         let answer = self.client.sign_certificate(self.request.clone()).await;
         let signed = answer.context("ask for a certificate")?.into_inner();
         ensure!(
@@ -85,13 +97,19 @@ impl Caller for Connected {
     }
 }
 
+impl Caller for Connected {
+    async fn call(&mut self) -> Result<()> {
+        self.ask().await
+    }
+}
+
 /// The same key each time: making keys is the sidecars' work, not sentry's.
-fn request() -> Result<SignCertificateRequest> {
+fn request(app_id: &str) -> Result<SignCertificateRequest> {
     let mut openssl = Command::new("openssl");
     openssl.args(["req", "-new", "-newkey", "ed25519", "-noenc", "-subj", "/"]);
     let csr = output(openssl.args(["-keyout", "/dev/null"]))?;
     Ok(SignCertificateRequest {
-        id: "shop".into(),
+        id: app_id.into(),
         namespace: "default".into(),
         certificate_signing_request: csr.into_bytes(),
         ..SignCertificateRequest::default()
