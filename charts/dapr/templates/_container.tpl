@@ -1,11 +1,12 @@
-{{- /* What the containers of all services have in common; takes dict root, healthz (port). */}}
+{{- /* What the containers of all services have in common; takes dict root, healthz (port), and alive: a port whose opening is
+all that liveness asks, where health also depends on others. */}}
 {{- define "trilby.container" -}}
 {{- $own := .root.Values -}}
 imagePullPolicy: {{ $own.global.imagePullPolicy }}
 securityContext:
   {{- include "trilby.securityContext" $own | nindent 2 }}
 livenessProbe:
-  {{- include "trilby.probe" (dict "probe" $own.livenessProbe "port" .healthz) | nindent 2 }}
+  {{- include "trilby.probe" (dict "probe" $own.livenessProbe "port" .healthz "open" .alive) | nindent 2 }}
 readinessProbe:
   {{- include "trilby.probe" (dict "probe" $own.readinessProbe "port" .healthz) | nindent 2 }}
 {{- with $own.resources }}
@@ -34,9 +35,14 @@ seccompProfile:
 {{- end }}
 
 {{- define "trilby.probe" -}}
+{{- if .open -}}
+tcpSocket:
+  port: {{ .open }}
+{{- else -}}
 httpGet:
   path: /healthz
   port: {{ .port }}
+{{- end }}
 {{ toYaml .probe }}
 {{- end }}
 

@@ -67,7 +67,7 @@ nodeAffinity:
         operator: In
         values: [{{ . | quote }}]
       {{- end }}
-{{- if and .spread $global.ha.enabled }}
+{{- if .spread }}
 podAntiAffinity:
   {{ $global.ha.podAntiAffinityPolicy }}:
   {{- if hasPrefix "required" $global.ha.podAntiAffinityPolicy }}

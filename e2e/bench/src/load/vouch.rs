@@ -74,7 +74,9 @@ fn launch(stage: &Stage, maker: Maker, site: &Site) -> Result<Launch> {
     }
     let program = stage.binary(Service::Sentry, maker);
     let mut launch = Service::Sentry.launch(program, site, None);
-    launch.arguments.retain(|flag| !flag.starts_with("-config="));
+    launch
+        .arguments
+        .retain(|flag| !flag.starts_with("-config="));
     launch.arguments.extend([
         "-mode=kubernetes".to_owned(),
         "-config=daprsystem".to_owned(),
