@@ -3,8 +3,8 @@
 use k8s_openapi::api::core::v1::{EnvVar, VolumeMount};
 
 use crate::{
+    operations::Operations,
     options::{Options, plain},
-    patch::Operations,
     pod::Container,
     sidecar::HTTP_PORT,
 };

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::{pod::Metadata, triage::ENABLED};
+use crate::{enabled::ENABLED, pod::Metadata};
 
 /// Dapr's annotations, and ours.
 const PREFIXES: [&str; 2] = ["dapr.io/", "trilby.dev/"];

@@ -5,12 +5,12 @@ use config::truthy;
 use crate::{
     Callers, Cluster, Defaults, Request, Setting, UserInfo, Warning,
     defaults::Layers,
+    enabled::{ENABLED, is_known_false},
     options::Options,
     pod::{Head, Metadata, Pod},
     warning::quoted,
 };
 
-pub(crate) const ENABLED: &str = "dapr.io/enabled";
 const APP_ID: &str = "dapr.io/app-id";
 /// A label of 63 characters less the `-dapr` of the app's service.
 const LONGEST_APP_ID: usize = 58;
@@ -150,15 +150,6 @@ fn almost_enabled(metadata: &Metadata) -> Vec<Warning> {
         Warning::annotation(ENABLED, value, problem, "write \"true\" or \"false\"")
     };
     value.map(warning).into_iter().collect()
-}
-
-/// Whether `value` is a usual spelling of "false".
-pub(crate) fn is_known_false(value: &str) -> bool {
-    let value = value.trim().to_ascii_lowercase();
-    matches!(
-        value.as_str(),
-        "" | "n" | "no" | "false" | "f" | "off" | "0"
-    )
 }
 
 fn unauthorized(user: &UserInfo) -> Warning {

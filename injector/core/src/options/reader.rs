@@ -4,7 +4,7 @@ use std::ops::RangeInclusive;
 
 use config::{GoDuration, truthy};
 
-use crate::{Quantity, Setting, Source, Warning, defaults::Layers, triage::is_known_false};
+use crate::{Quantity, Setting, Source, Warning, defaults::Layers, enabled::is_known_false};
 
 /// Reads typed values from annotations and keeps a warning for each value it can't use.
 pub(super) struct Reader<'a> {
