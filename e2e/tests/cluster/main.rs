@@ -4,8 +4,10 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly")]
 
 mod jobs;
+mod load;
 mod no_bare_pod;
 mod rolling_restart;
+mod rotation;
 mod stage;
 
 use std::time::{Duration, Instant};

@@ -3,14 +3,16 @@
 use std::{thread, time::Duration};
 
 use cluster::until;
-use e2e::{Apps, NAMESPACE, steps::pod};
-use serde_json::{Value, json};
+use e2e::{Apps, NAMESPACE};
+use serde_json::Value;
 
-use crate::stage::stage;
+use crate::{
+    load::{self, SIDECAR},
+    stage::stage,
+};
 
 /// Calls per second.
 const RATE: u32 = 200;
-const SIDECAR: &str = "http://127.0.0.1:3500/v1.0";
 /// A sidecar asks for the addresses of an app at most this often, so that two restarts in a row
 /// would leave it with those of the first.
 const RESOLVED: Duration = Duration::from_secs(32);
@@ -43,15 +45,12 @@ fn a_rolling_restart_fails_no_call() {
 
 /// Has front call the URLs in turn while `meanwhile` happens.
 fn while_called(apps: &Apps<'_>, urls: &[String], meanwhile: impl FnOnce()) -> Value {
-    let front = pod(apps.kube, "front").unwrap();
     let seconds = (RESOLVED + RESTART).as_secs();
-    let load = json!({"urls": urls, "rate": RATE, "seconds": seconds}).to_string();
-    let outcome = thread::scope(|scope| {
-        let calls = scope.spawn(|| apps.kube.call(&front, "load", Some(&load)));
+    thread::scope(|scope| {
+        let calls = scope.spawn(|| load::call(apps, "front", urls, RATE, seconds));
         meanwhile();
-        calls.join().unwrap().unwrap()
-    });
-    serde_json::from_str(&outcome).unwrap()
+        calls.join().unwrap()
+    })
 }
 
 fn scale(apps: &Apps<'_>, replicas: u8) {
