@@ -51,7 +51,7 @@ fn verdict(shown: &str) -> Result<String> {
         "the sidecar showed {certificates} certificates, not leaf and issuer"
     );
     Ok(format!(
-        "back's sidecar shows {certificates}: leaf, issuer; openssl verifies them by our root"
+        "back's sidecar shows a chain of {certificates}; openssl verifies it by our root"
     ))
 }
 
