@@ -15,7 +15,7 @@ use hyper_util::{
     rt::{TokioExecutor, TokioIo},
     server::conn::auto::Builder,
 };
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, sync::Notify};
 use tokio_util::sync::CancellationToken;
 
 pub(crate) type Reply = Response<BoxBody<Bytes, hyper::Error>>;
@@ -65,6 +65,21 @@ impl Backend {
     /// A server that answers every request with its own body.
     pub(crate) async fn echo() -> Self {
         Self::start(echo).await
+    }
+
+    /// A server that answers with `text`; on `/slow` only when it is told to `go`.
+    pub(crate) async fn slow(go: &Arc<Notify>, text: &'static str) -> Self {
+        let go = go.clone();
+        Self::start(move |request: Request<Incoming>| {
+            let go = go.clone();
+            async move {
+                if request.uri().path() == "/slow" {
+                    go.notified().await;
+                }
+                reply(200, text)
+            }
+        })
+        .await
     }
 
     /// Listens no more, and ends its connections.

@@ -3,7 +3,7 @@ use std::{sync::Arc, time::Duration};
 use bytes::Bytes;
 use http::Request;
 use http_body_util::{BodyExt, Full};
-use hyper::{body::Incoming, client::conn::http2};
+use hyper::client::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use proxy::server::Ends;
 use tokio::{net::TcpStream, sync::Notify, task::JoinHandle};
@@ -39,17 +39,7 @@ fn aged(longest_age: Duration) -> Ends {
 #[tokio::test]
 async fn an_old_http2_connection_ends_after_its_calls() {
     let go = Arc::new(Notify::new());
-    let waits = go.clone();
-    let daprd = Backend::start(move |request: Request<Incoming>| {
-        let waits = waits.clone();
-        async move {
-            if request.uri().path() == "/slow" {
-                waits.notified().await;
-            }
-            reply(200, "late")
-        }
-    })
-    .await;
+    let daprd = Backend::slow(&go, "late").await;
     let age = Duration::from_millis(100);
     let address = guarding(open_guard(), daprd.address, aged(age)).await;
     let (mut sender, connection) = connect(address).await;

@@ -1,14 +1,12 @@
 use std::sync::Arc;
 
 use futures::{StreamExt, stream};
-use http::Request;
-use hyper::body::Incoming;
 use proxy::guard;
 use proxy_core::limits::Bounds;
 use tokio::{io::AsyncReadExt, net::TcpStream, sync::Notify};
 
 use crate::{
-    backend::{Backend, reply},
+    backend::Backend,
     client::{Caller, Http},
     setup::{guarding, no_end, open_guard, until},
 };
@@ -63,17 +61,7 @@ async fn a_client_that_left_may_come_again() {
 #[tokio::test]
 async fn requests_of_one_client_take_none_from_another() {
     let go = Arc::new(Notify::new());
-    let waits = go.clone();
-    let daprd = Backend::start(move |request: Request<Incoming>| {
-        let waits = waits.clone();
-        async move {
-            if request.uri().path() == "/slow" {
-                waits.notified().await;
-            }
-            reply(200, "done")
-        }
-    })
-    .await;
+    let daprd = Backend::slow(&go, "done").await;
     let address = guarding(bounded(50, 2), daprd.address, no_end()).await;
     let noisy = Caller::new(address, Http::One);
     let running: Vec<_> = (0..2)

@@ -189,6 +189,23 @@ impl Sidecar {
     }
 }
 
+/// Those whose last root has not ended renew their certificates, and each of them calls every one;
+/// no call may fail. Returns how many calls there were.
+fn all_call(sidecars: &mut Vec<Sidecar>, world: &World, minute: i64) -> usize {
+    let now = at(minute);
+    sidecars.retain(|sidecar| sidecar.last_root_ends > now);
+    for sidecar in sidecars.iter_mut() {
+        sidecar.renew(&world.kept.parts, now);
+    }
+    let pairs = sidecars
+        .iter()
+        .flat_map(|from| sidecars.iter().map(move |to| (from, to)));
+    let answered = |(from, to): (&Sidecar, &Sidecar)| {
+        assert!(from.accepts(to, now), "a call failed in minute {minute}");
+    };
+    pairs.map(answered).count()
+}
+
 /// Roots that live 30 minutes, one every 10: sidecars of every age call each other, the first of
 /// them injected by the original, and whoever knows a living root is answered.
 #[test]
@@ -197,7 +214,6 @@ fn no_sidecar_notices_a_rotation() {
     let mut sidecars = vec![Sidecar::new(world.anchors())];
     let mut calls = 0;
     for minute in 0..120 {
-        let now = at(minute);
         world.known = sidecars.iter().map(known).collect();
         world.step(minute);
         assert!(
@@ -207,17 +223,7 @@ fn no_sidecar_notices_a_rotation() {
         if minute % 3 == 1 {
             sidecars.push(Sidecar::new(world.anchors()));
         }
-        sidecars.retain(|sidecar| sidecar.last_root_ends > now);
-        for sidecar in &mut sidecars {
-            sidecar.renew(&world.kept.parts, now);
-        }
-        for (from, to) in sidecars
-            .iter()
-            .flat_map(|from| sidecars.iter().map(move |to| (from, to)))
-        {
-            assert!(from.accepts(to, now), "a call failed in minute {minute}");
-            calls += 1;
-        }
+        calls += all_call(&mut sidecars, &world, minute);
         let chain = pem::certificates(&world.kept.parts.issuer_chain).unwrap();
         assert!(
             chain.len() <= 7 && world.anchors().len() <= 5,
@@ -246,22 +252,12 @@ fn a_root_outlives_many_that_came_later() {
     world.settings = settings(30, 10);
     let mut sidecars = vec![original];
     for minute in 0..90 {
-        let now = at(minute);
         world.known = sidecars.iter().map(known).collect();
         world.step(minute);
         if minute % 10 == 1 {
             sidecars.push(Sidecar::new(world.anchors()));
         }
-        sidecars.retain(|sidecar| sidecar.last_root_ends > now);
-        for sidecar in &mut sidecars {
-            sidecar.renew(&world.kept.parts, now);
-        }
-        for (from, to) in sidecars
-            .iter()
-            .flat_map(|from| sidecars.iter().map(move |to| (from, to)))
-        {
-            assert!(from.accepts(to, now), "a call failed in minute {minute}");
-        }
+        all_call(&mut sidecars, &world, minute);
         let chain = pem::certificates(&world.kept.parts.issuer_chain).unwrap();
         assert!(chain.len() <= 9, "minute {minute}");
     }
