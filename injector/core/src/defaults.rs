@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::{enabled::ENABLED, pod::Metadata};
+use crate::{app_id::APP_ID, enabled::ENABLED, pod::Metadata};
 
 /// Dapr's annotations, and ours.
 const PREFIXES: [&str; 2] = ["dapr.io/", "trilby.dev/"];
@@ -10,7 +10,7 @@ const PREFIXES: [&str; 2] = ["dapr.io/", "trilby.dev/"];
 /// would not see a default: the API server's match conditions, the operator, the CLI.
 const OF_PODS_ALONE: [&str; 7] = [
     ENABLED,
-    "dapr.io/app-id",
+    APP_ID,
     "dapr.io/enable-metrics",
     "dapr.io/metrics-port",
     "dapr.io/grpc-port",

@@ -13,6 +13,7 @@
 //! as [`Facts`] and arguments.
 
 mod app;
+mod app_id;
 mod callers;
 mod cluster;
 mod components;
@@ -26,6 +27,7 @@ mod patch;
 mod pod;
 mod quantity;
 mod review;
+pub mod shared;
 mod shutdown;
 mod sidecar;
 mod triage;
@@ -36,6 +38,7 @@ pub mod workload;
 #[cfg(test)]
 mod testing;
 
+pub use app_id::{APP_ID, AppIdError};
 pub use callers::{Account, Callers, PatternError};
 pub use cluster::{Actors, Cluster, Facts, Native, PullPolicy, SecurityDefaults};
 pub use components::Component;

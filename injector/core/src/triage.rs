@@ -3,7 +3,8 @@
 use config::truthy;
 
 use crate::{
-    Callers, Cluster, Defaults, Request, Setting, UserInfo, Warning,
+    AppIdError, Callers, Cluster, Defaults, Request, Setting, UserInfo, Warning,
+    app_id::{APP_ID, check},
     defaults::Layers,
     enabled::{ENABLED, is_known_false},
     options::Options,
@@ -11,7 +12,6 @@ use crate::{
     warning::quoted,
 };
 
-const APP_ID: &str = "dapr.io/app-id";
 /// A label of 63 characters less the `-dapr` of the app's service.
 const LONGEST_APP_ID: usize = 58;
 
@@ -60,20 +60,9 @@ pub enum Denial {
     /// The object can't be read.
     #[error("the pod could not be unmarshalled: {0}")]
     Object(serde_json::Error),
-    /// Neither annotation nor pod name gives an app-id.
-    #[error("{APP_ID} is missing, and the pod has no name yet to take its place; set {APP_ID}")]
-    NoAppId,
-    /// The app-id makes no service name.
-    #[error(
-        "{APP_ID}: {} is not valid: its service would be named {}, which must consist of lower \
-         case letters, digits and '-', and begin and end with a letter or digit; change {APP_ID}",
-        quoted(.0), quoted(&format!("{}-dapr", .0))
-    )]
-    AppId(String),
-    /// The app-id is too long.
-    #[error("{APP_ID}: {} is not valid: it has {} characters, and {LONGEST_APP_ID} are the most; \
-             change {APP_ID}", quoted(.0), .0.len())]
-    LongAppId(String),
+    /// The app-id can't be used.
+    #[error(transparent)]
+    AppId(#[from] AppIdError),
     /// The Components of the pod's namespace can't be listed.
     #[error("the components to be injected could not be listed: {0}")]
     Components(String),
@@ -167,17 +156,10 @@ fn app_id(metadata: &Metadata) -> &str {
     annotated.unwrap_or(&metadata.name)
 }
 
-fn checked_app_id(metadata: &Metadata) -> Result<String, Denial> {
-    let id = app_id(metadata).to_owned();
-    let edge = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
-    match id.as_str() {
-        "" => Err(Denial::NoAppId),
-        long if long.len() > LONGEST_APP_ID => Err(Denial::LongAppId(id)),
-        odd if !odd.starts_with(edge) || odd.contains(|c| !edge(c) && c != '-') => {
-            Err(Denial::AppId(id))
-        }
-        _ => Ok(id),
-    }
+fn checked_app_id(metadata: &Metadata) -> Result<String, AppIdError> {
+    let id = app_id(metadata);
+    check(id, LONGEST_APP_ID)?;
+    Ok(id.to_owned())
 }
 
 // === impl Triage ===

@@ -1,0 +1,33 @@
+//! Shared instances: one daprd, in pods of its own, for all pods of an app.
+//!
+//! Whatever belongs to an instance has a name that follows from the app-id alone ([`Names`]), so
+//! that pods can be bound before their instance exists.
+
+mod mode;
+mod names;
+
+pub use mode::{MODE, Mode, ModeError};
+pub use names::Names;
+
+/// Label of bound pods: the app-id of their instance.
+pub const BOUND_TO: &str = "trilby.dev/bound-to";
+/// Label of an instance's pods and of all its objects: the app-id.
+pub const INSTANCE: &str = "trilby.dev/instance";
+
+/// Key of an instance's Secret: the token that new pods get as `DAPR_API_TOKEN`.
+pub const TOKEN: &str = "token";
+/// Key of an instance's Secret: all tokens that are still good, one a line.
+pub const ACCEPTED: &str = "accepted";
+/// Key of an instance's Secret: the token that daprd shows to the app, `APP_API_TOKEN`.
+pub const APP_TOKEN: &str = "app-token";
+
+/// Port for apps in front of daprd's HTTP API.
+pub const HTTP_PORT: u16 = 3500;
+/// Port for apps in front of daprd's gRPC API.
+pub const GRPC_PORT: u16 = 50001;
+/// Port of the proxy's metrics; daprd's are on its own port.
+pub const PROXY_METRICS_PORT: u16 = 9091;
+/// Port of the proxy's health, on the pod's address.
+pub const PROXY_HEALTH_PORT: u16 = 3511;
+/// Port that daprd takes for the app's, on loopback.
+pub const FORWARDER_PORT: u16 = 3510;
