@@ -112,7 +112,8 @@ impl Profile {
         })
     }
 
-    /// No authority key identifier: the original writes none, and peers need none.
+    /// An issuer names its root's key, which the original does not: roots that follow each other
+    /// have one name, and OpenSSL takes the first of that name unless the key is named.
     fn sign(
         &self,
         authority: &Authority<'_>,
@@ -120,6 +121,14 @@ impl Profile {
         own: &PrivateKey,
         signer: &PrivateKey,
     ) -> Result<CertificateDer<'static>, WriteError> {
+        let mut extensions = vec![
+            Extension::key_usage(authority.usages),
+            Extension::authority(),
+            Extension::subject_key_id(own.public_key_bits()),
+        ];
+        if authority.issuer != authority.subject {
+            extensions.push(Extension::signer_key_id(signer.public_key_bits()));
+        }
         let template = Template {
             serial: authority.serial,
             issuer: authority.issuer,
@@ -127,11 +136,7 @@ impl Profile {
             not_before: template::shifted(now, -self.skew.as_nanos())?,
             not_after: template::shifted(now, self.lifetime.as_nanos())?,
             public_key: &own.public_key_info(),
-            extensions: vec![
-                Extension::key_usage(authority.usages),
-                Extension::authority(),
-                Extension::subject_key_id(own.public_key_bits()),
-            ],
+            extensions,
         };
         template.sign(signer)
     }

@@ -77,10 +77,13 @@ impl Extension {
         }
     }
 
-    /// The leftmost 160 bits of SHA-256 over the bits of the public key (RFC 7093, method 1).
     pub(crate) fn subject_key_id(public_key_bits: &[u8]) -> Self {
-        let hash = digest::digest(&digest::SHA256, public_key_bits);
-        Self::known_key_id(hash.as_ref().get(..20).unwrap_or_default())
+        Self::known_key_id(&key_id(public_key_bits))
+    }
+
+    /// The identifier that [`Extension::subject_key_id`] gives the signer.
+    pub(crate) fn signer_key_id(public_key_bits: &[u8]) -> Self {
+        Self::authority_key_id(&key_id(public_key_bits))
     }
 
     /// The identifier by which another certificate of the same key is known already.
@@ -140,4 +143,10 @@ impl Extension {
             value: construct_der(|writer| writer.write_bytes(bytes)),
         }
     }
+}
+
+/// The leftmost 160 bits of SHA-256 over the bits of the public key (RFC 7093, method 1).
+fn key_id(public_key_bits: &[u8]) -> Vec<u8> {
+    let hash = digest::digest(&digest::SHA256, public_key_bits);
+    hash.as_ref().iter().take(20).copied().collect()
 }

@@ -80,12 +80,11 @@ fn writes_the_profiles_of_root_and_issuer() {
         ("2.5.29.15", true),
         ("2.5.29.19", true),
         ("2.5.29.14", false),
-    ];
-    for certificate in [&root, &issuer] {
-        assert_eq!(
-            oids(certificate),
-            extensions.map(|(oid, critical)| (oid.to_owned(), critical))
-        );
+        ("2.5.29.35", false),
+    ]
+    .map(|(oid, critical)| (oid.to_owned(), critical));
+    for (certificate, count) in [(&root, 3), (&issuer, 4)] {
+        assert_eq!(oids(certificate), extensions[..count]);
         assert_eq!(
             certificate.validity().not_before.timestamp(),
             now().as_second() - 15 * 60
@@ -116,25 +115,34 @@ fn writes_the_profiles_of_root_and_issuer() {
     issuer.verify_signature(Some(root.public_key())).unwrap();
 }
 
+/// Roots that follow each other have one name, and a verifier may go by their keys' names alone.
 #[test]
-fn names_the_issuers_key_as_the_issuer_names_it() {
+fn names_each_signers_key_as_the_signer_names_it() {
     let issued = issue(&bundle(), &public_key(), TERMS);
-    let (_, leaf) = X509Certificate::from_der(&issued.chain[0]).unwrap();
-    let (_, by) = X509Certificate::from_der(&issued.chain[1]).unwrap();
-    let authority =
-        leaf.iter_extensions()
-            .find_map(|extension| match extension.parsed_extension() {
-                ParsedExtension::AuthorityKeyIdentifier(id) => id.key_identifier.clone(),
-                _ => None,
-            });
-    let subject = by
-        .iter_extensions()
-        .find_map(|extension| match extension.parsed_extension() {
+    let roots = pem::certificates(&parts().anchors).unwrap();
+    let chain = [&issued.chain[0], &issued.chain[1], &roots[0]];
+    for (signed, by) in [(chain[0], chain[1]), (chain[1], chain[2])] {
+        let (_, signed) = X509Certificate::from_der(signed).unwrap();
+        let (_, by) = X509Certificate::from_der(by).unwrap();
+        let authority = find(&signed, |extension| match extension {
+            ParsedExtension::AuthorityKeyIdentifier(id) => id.key_identifier.clone(),
+            _ => None,
+        });
+        let subject = find(&by, |extension| match extension {
             ParsedExtension::SubjectKeyIdentifier(id) => Some(id.clone()),
             _ => None,
         });
-    assert_eq!(authority.as_ref().unwrap().0.len(), 20);
-    assert_eq!(authority, subject);
+        assert_eq!(authority.as_ref().unwrap().0.len(), 20);
+        assert_eq!(authority, subject);
+    }
+}
+
+fn find<'a, T>(
+    certificate: &X509Certificate<'a>,
+    which: impl Fn(&ParsedExtension<'a>) -> Option<T>,
+) -> Option<T> {
+    let mut extensions = certificate.iter_extensions();
+    extensions.find_map(|extension| which(extension.parsed_extension()))
 }
 
 #[test]
