@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::common::{Auth, NameValuePair};
 use crate::resource::resource;
 use crate::schema;
+use crate::status::Status;
 
 /// A building block that sidecars load: a state store, a broker, a binding, and so on.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
@@ -25,6 +26,9 @@ pub struct Component {
     /// The app IDs that may load it; all of the namespace if empty.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub scopes: Option<Vec<String>>,
+    /// What the control plane found out about it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status: Option<Status>,
 }
 
 resource!(Component, "Component", "components", "v1alpha1");

@@ -8,6 +8,7 @@ use serde_json::Value;
 use crate::common::{Auth, NameValuePair, SecretKeyRef};
 use crate::resource::resource;
 use crate::schema;
+use crate::status::Status;
 
 /// A service outside of Dapr that can be invoked by name.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
@@ -26,6 +27,9 @@ pub struct HttpEndpoint {
     /// The app IDs that may use it; all of the namespace if empty.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub scopes: Option<Vec<String>>,
+    /// What the control plane found out about it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status: Option<Status>,
 }
 
 resource!(HttpEndpoint, "HTTPEndpoint", "httpendpoints", "v1alpha1");

@@ -11,6 +11,7 @@ pub mod mcp_server;
 pub mod resiliency;
 mod resource;
 mod schema;
+pub mod status;
 pub mod subscription;
 pub mod workflow_access_policy;
 
@@ -19,6 +20,7 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
     WebhookConversion,
 };
 
+use resource::Column;
 pub use resource::GROUP;
 pub use schema::SchemaError;
 
@@ -30,6 +32,16 @@ pub const CONVERSION_SERVICE: &str = "dapr-webhook";
 /// operator had nothing to change.
 pub const CONVERSION_NAMESPACE: &str = "dapr-system";
 
+const SECRETS: Column = (
+    "Secrets",
+    ".status.conditions[?(@.type==\"SecretsResolved\")].status",
+);
+const SCOPES: Column = (
+    "Scopes",
+    ".status.conditions[?(@.type==\"ScopesMatched\")].status",
+);
+const URL: Column = ("URL", ".spec.baseUrl");
+
 /// The definitions of all kinds, by name.
 ///
 /// # Errors
@@ -37,20 +49,25 @@ pub const CONVERSION_NAMESPACE: &str = "dapr-system";
 /// If the schema of a type is one that the API server could not hold.
 pub fn definitions() -> Result<Vec<CustomResourceDefinition>, SchemaError> {
     Ok(vec![
-        resource::definition::<component::Component>()?,
-        resource::definition::<configuration::Configuration>()?,
-        resource::definition::<http_endpoint::HttpEndpoint>()?,
-        resource::definition::<mcp_server::McpServer>()?,
-        resource::definition::<resiliency::Resiliency>()?,
+        resource::definition::<component::Component>(&[("Type", ".spec.type"), SECRETS, SCOPES])?,
+        resource::definition::<configuration::Configuration>(&[SECRETS])?,
+        resource::definition::<http_endpoint::HttpEndpoint>(&[URL, SECRETS, SCOPES])?,
+        resource::definition::<mcp_server::McpServer>(&[SECRETS, SCOPES])?,
+        resource::definition::<resiliency::Resiliency>(&[SCOPES])?,
         subscriptions()?,
-        resource::definition::<workflow_access_policy::WorkflowAccessPolicy>()?,
+        resource::definition::<workflow_access_policy::WorkflowAccessPolicy>(&[SCOPES])?,
     ])
 }
 
 /// The only kind with two versions: both are served, the newer one is stored.
 fn subscriptions() -> Result<CustomResourceDefinition, SchemaError> {
-    let mut definition = resource::definition::<subscription::Subscription>()?;
-    let mut older = resource::version::<subscription::SubscriptionV1>()?;
+    let columns = [
+        ("PubSub", ".spec.pubsubname"),
+        ("Topic", ".spec.topic"),
+        SCOPES,
+    ];
+    let mut definition = resource::definition::<subscription::Subscription>(&columns)?;
+    let mut older = resource::version::<subscription::SubscriptionV1>(&columns)?;
     older.storage = false;
     definition.spec.versions.insert(0, older);
     definition.spec.conversion = Some(conversion());

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::common::{NameValuePair, SecretKeyRef};
 use crate::resource::resource;
 use crate::schema;
+use crate::status::Status;
 
 /// A server of the Model Context Protocol whose tools workflows can call.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
@@ -24,6 +25,9 @@ pub struct McpServer {
     /// The app IDs that may use it; all of the namespace if empty.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub scopes: Option<Vec<String>>,
+    /// What the control plane found out about it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status: Option<Status>,
 }
 
 resource!(McpServer, "MCPServer", "mcpservers", "v1alpha1");

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::resource::resource;
 use crate::schema;
+use crate::status::Status;
 
 /// Timeouts, retries and circuit breakers, and what they apply to.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
@@ -23,6 +24,9 @@ pub struct Resiliency {
     /// The app IDs that it holds for; all of the namespace if empty.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub scopes: Option<Vec<String>>,
+    /// What the control plane found out about it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status: Option<Status>,
 }
 
 resource!(Resiliency, "Resiliency", "resiliencies", "v1alpha1");

@@ -1,11 +1,13 @@
 //! What makes a type one of Dapr's kinds, and the definition that the API server is given for it.
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
-    CustomResourceDefinition, CustomResourceDefinitionNames, CustomResourceDefinitionSpec,
-    CustomResourceDefinitionVersion, CustomResourceValidation,
+    CustomResourceColumnDefinition, CustomResourceDefinition, CustomResourceDefinitionNames,
+    CustomResourceDefinitionSpec, CustomResourceDefinitionVersion, CustomResourceSubresourceStatus,
+    CustomResourceSubresources, CustomResourceValidation,
 };
 use kube_core::{ObjectMeta, Resource};
 use schemars::JsonSchema;
+use serde_json::json;
 
 use crate::schema::{self, SchemaError};
 
@@ -47,8 +49,11 @@ macro_rules! resource {
 }
 pub(crate) use resource;
 
+/// What lists of a kind show: a name, and the path of its value.
+pub(crate) type Column = (&'static str, &'static str);
+
 /// The definition of a kind with one version, which is served and stored.
-pub(crate) fn definition<K>() -> Result<CustomResourceDefinition, SchemaError>
+pub(crate) fn definition<K>(columns: &[Column]) -> Result<CustomResourceDefinition, SchemaError>
 where
     K: Resource<DynamicType = ()> + JsonSchema,
 {
@@ -62,15 +67,16 @@ where
             group: GROUP.to_owned(),
             names: names::<K>(),
             scope: "Namespaced".to_owned(),
-            versions: vec![version::<K>()?],
+            versions: vec![version::<K>(columns)?],
             ..CustomResourceDefinitionSpec::default()
         },
         ..CustomResourceDefinition::default()
     })
 }
 
-/// One served and stored version of a kind.
-pub(crate) fn version<K>() -> Result<CustomResourceDefinitionVersion, SchemaError>
+/// One served and stored version of a kind. Its status is apart, so that who writes the object and
+/// who writes the status never undo each other's work.
+pub(crate) fn version<K>(columns: &[Column]) -> Result<CustomResourceDefinitionVersion, SchemaError>
 where
     K: Resource<DynamicType = ()> + JsonSchema,
 {
@@ -78,11 +84,43 @@ where
         name: K::version(&()).into_owned(),
         served: true,
         storage: true,
+        additional_printer_columns: Some(self::columns(columns)),
+        subresources: Some(CustomResourceSubresources {
+            status: Some(CustomResourceSubresourceStatus(json!({}))),
+            ..CustomResourceSubresources::default()
+        }),
         schema: Some(CustomResourceValidation {
             open_api_v3_schema: Some(schema::structural::<K>(&K::kind(&()))?),
         }),
         ..CustomResourceDefinitionVersion::default()
     })
+}
+
+/// The columns of a kind, then what is wrong if something is, and the age, which is no longer there by
+/// itself where there are other columns.
+fn columns(own: &[Column]) -> Vec<CustomResourceColumnDefinition> {
+    let valid = ("Valid", ".status.conditions[?(@.type==\"Valid\")].status");
+    let own = own.iter().copied().chain([valid]);
+    let mut columns: Vec<_> = own
+        .map(|(name, path)| column(name, "string", path))
+        .collect();
+    let failed = ".status.conditions[?(@.status==\"False\")]";
+    columns.push(column("Problem", "string", &format!("{failed}.reason")));
+    columns.push(column("Age", "date", ".metadata.creationTimestamp"));
+    columns.push(CustomResourceColumnDefinition {
+        priority: Some(1),
+        ..column("Message", "string", &format!("{failed}.message"))
+    });
+    columns
+}
+
+fn column(name: &str, type_: &str, path: &str) -> CustomResourceColumnDefinition {
+    CustomResourceColumnDefinition {
+        name: name.to_owned(),
+        type_: type_.to_owned(),
+        json_path: path.to_owned(),
+        ..CustomResourceColumnDefinition::default()
+    }
 }
 
 fn names<K: Resource<DynamicType = ()>>() -> CustomResourceDefinitionNames {

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::resource::resource;
 use crate::schema;
+use crate::status::Status;
 
 /// Delivery of a topic to one path of an app.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
@@ -23,6 +24,9 @@ pub struct SubscriptionV1 {
     /// The app IDs that it holds for; all of the namespace if empty.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub scopes: Option<Vec<String>>,
+    /// What the control plane found out about it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status: Option<Status>,
 }
 
 resource!(SubscriptionV1, "Subscription", "subscriptions", "v1alpha1");
@@ -68,6 +72,9 @@ pub struct Subscription {
     /// The app IDs that it holds for; all of the namespace if empty.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub scopes: Option<Vec<String>>,
+    /// What the control plane found out about it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status: Option<Status>,
 }
 
 resource!(Subscription, "Subscription", "subscriptions", "v2alpha1");

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::resource::resource;
 use crate::schema;
+use crate::status::Status;
 
 /// Which apps may act on the workflows and activities of the apps in scope.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
@@ -21,6 +22,9 @@ pub struct WorkflowAccessPolicy {
     /// The app IDs that are protected; all of the namespace if empty.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub scopes: Option<Vec<String>>,
+    /// What the control plane found out about it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status: Option<Status>,
 }
 
 resource!(

@@ -22,6 +22,7 @@ pub use workflow::{ConcurrencyLimit, StateRetention, Workflow};
 
 use crate::resource::resource;
 use crate::schema;
+use crate::status::Status;
 
 /// Settings of sidecars and, as `daprsystem`, of the control plane.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
@@ -34,6 +35,9 @@ pub struct Configuration {
     /// The settings.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub spec: Option<ConfigurationSpec>,
+    /// What the control plane found out about it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status: Option<Status>,
 }
 
 resource!(Configuration, "Configuration", "configurations", "v1alpha1");
