@@ -1,4 +1,4 @@
-//! The custom resources of Dapr as types, and the definitions that the API server is given.
+//! The custom resources of Dapr, and the one of this project, as types, and the definitions that the API server is given.
 //!
 //! Every field can be left out when an object is read, because lists come from API servers and
 //! files that never checked them; what the API server insists on is said by the definitions.
@@ -11,6 +11,7 @@ pub mod mcp_server;
 pub mod resiliency;
 mod resource;
 mod schema;
+pub mod shared_instance;
 pub mod status;
 pub mod subscription;
 pub mod workflow_access_policy;
@@ -54,6 +55,7 @@ pub fn definitions() -> Result<Vec<CustomResourceDefinition>, SchemaError> {
         resource::definition::<http_endpoint::HttpEndpoint>(&[URL, SECRETS, SCOPES])?,
         resource::definition::<mcp_server::McpServer>(&[SECRETS, SCOPES])?,
         resource::definition::<resiliency::Resiliency>(&[SCOPES])?,
+        shared_instance::definition()?,
         subscriptions()?,
         resource::definition::<workflow_access_policy::WorkflowAccessPolicy>(&[SCOPES])?,
     ])

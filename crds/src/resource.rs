@@ -11,12 +11,15 @@ use serde_json::json;
 
 use crate::schema::{self, SchemaError};
 
-/// API group of every kind.
+/// API group of every kind that Dapr has, too.
 pub const GROUP: &str = "dapr.io";
 
-/// Makes a type a namespaced resource of Dapr's group.
+/// Makes a type a namespaced resource, of Dapr's group unless it names another.
 macro_rules! resource {
     ($type:ident, $kind:literal, $plural:literal, $version:literal) => {
+        $crate::resource::resource!($type, $kind, $plural, $version, $crate::resource::GROUP);
+    };
+    ($type:ident, $kind:literal, $plural:literal, $version:literal, $group:expr) => {
         impl ::kube_core::Resource for $type {
             type DynamicType = ();
             type Scope = ::kube_core::NamespaceResourceScope;
@@ -26,7 +29,7 @@ macro_rules! resource {
             }
 
             fn group(_: &()) -> ::std::borrow::Cow<'_, str> {
-                $crate::resource::GROUP.into()
+                $group.into()
             }
 
             fn version(_: &()) -> ::std::borrow::Cow<'_, str> {
@@ -59,12 +62,12 @@ where
 {
     Ok(CustomResourceDefinition {
         metadata: ObjectMeta {
-            name: Some(format!("{}.{GROUP}", K::plural(&()))),
+            name: Some(format!("{}.{}", K::plural(&()), K::group(&()))),
             labels: Some([("app.kubernetes.io/part-of".to_owned(), "dapr".to_owned())].into()),
             ..ObjectMeta::default()
         },
         spec: CustomResourceDefinitionSpec {
-            group: GROUP.to_owned(),
+            group: K::group(&()).into_owned(),
             names: names::<K>(),
             scope: "Namespaced".to_owned(),
             versions: vec![version::<K>(columns)?],

@@ -10,6 +10,7 @@ use crds::configuration::Configuration;
 use crds::http_endpoint::HttpEndpoint;
 use crds::mcp_server::McpServer;
 use crds::resiliency::Resiliency;
+use crds::shared_instance::SharedInstance;
 use crds::subscription::Subscription;
 use crds::workflow_access_policy::WorkflowAccessPolicy;
 use kube_core::Resource;
@@ -30,6 +31,7 @@ fn sample<K: Resource<DynamicType = ()>>() -> Value {
 #[case(keeps_everything::<HttpEndpoint>)]
 #[case(keeps_everything::<McpServer>)]
 #[case(keeps_everything::<Resiliency>)]
+#[case(keeps_everything::<SharedInstance>)]
 #[case(keeps_everything::<Subscription>)]
 #[case(keeps_everything::<WorkflowAccessPolicy>)]
 fn types_keep_what_the_samples_say(#[case] check: fn()) {
