@@ -13,7 +13,6 @@
 //! A review waits for no peer, except for a pod that asks for the Components of its namespace.
 
 pub mod ca_bundle;
-mod domain;
 pub mod events;
 mod flags;
 pub mod kubernetes;

@@ -153,7 +153,7 @@ impl World {
         let scheduler = scheduler && deployed.get(SCHEDULER).is_none_or(|on| truthy(on));
         let mut settings = Settings::read(&lookup, "", scheduler)?;
         if let Some(kubernetes) = &kubernetes {
-            settings.fit_to(kubernetes).await;
+            settings = settings.fit_to(kubernetes).await;
         }
         let facts = facts(kubernetes.as_ref(), &settings).await;
         Ok(Self {

@@ -71,14 +71,14 @@ pub async fn start(flags: Flags, process: Process) -> Result<(), StartError> {
     let provided = process.health().target("security-provider");
     let listening = process.health().target("injector-service");
     let configured = process.health().target("webhook-configuration");
-    let mut settings = settings(&flags)?;
+    let settings = settings(&flags)?;
     process::refuse_root()?;
     let anchors = follow_anchors(&process, &settings);
     // First, for it takes longest: the key is made while the API server answers.
     let identity = request_identity(&process, &settings, anchors.clone())?;
     let client = process::kubernetes::client(flags.kubeconfig.as_deref()).await?;
     let kubernetes = Kubernetes::new(client);
-    settings.fit_to(&kubernetes).await;
+    let settings = settings.fit_to(&kubernetes).await;
 
     let webhook = webhook(&process, &kubernetes, settings, anchors.clone()).await?;
     if timeout(PATIENCE, webhook.namespaces.known()).await.is_err() {
