@@ -7,14 +7,18 @@ use k8s_openapi::api::core::v1::{Volume, VolumeMount};
 
 use crate::{
     Candidate, Cluster, Component, Facts, Warning, app,
+    app_id::APP_ID,
     components::{self, ComponentContainer, SOCKETS_FOLDER},
     operations::Operations,
     options::{CONFIGURATION, plain},
     pod::{Container, DAPRD},
     shutdown::Delay,
-    sidecar::{PodSecurity, Sidecar},
+    sidecar::{Health, PodSecurity, Sidecar},
     volumes::{self, Volumes},
 };
+
+/// Label by which monitors find the pods whose daprd serves metrics.
+pub(crate) const METRICS_ENABLED: &str = "dapr.io/metrics-enabled";
 
 /// A patch, and what to tell the user about it.
 #[derive(Debug)]
@@ -113,6 +117,7 @@ impl Candidate {
             sockets_folder: sockets.map(|mount| mount.mount_path.as_str()),
             ignore_entrypoint: self.pod.tolerates_any(&cluster.entrypoint_tolerations),
             gates: self.gates(),
+            ready: Health::Full,
             block_shutdown: self
                 .options
                 .shutdown
@@ -121,6 +126,7 @@ impl Candidate {
                 .or(delay.map(Delay::block)),
             security: PodSecurity {
                 windows: self.pod.is_windows(),
+                restricted: false,
                 has_seccomp_profile: self.pod.has_seccomp_profile(),
             },
         }
@@ -151,8 +157,8 @@ impl Candidate {
         let metrics = self.options.listen.metrics.to_string();
         let labels = [
             ("dapr.io/sidecar-injected", "true"),
-            ("dapr.io/app-id", &self.app_id),
-            ("dapr.io/metrics-enabled", &metrics),
+            (APP_ID, &self.app_id),
+            (METRICS_ENABLED, &metrics),
         ];
         labels
             .iter()

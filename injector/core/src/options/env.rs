@@ -1,6 +1,6 @@
 //! Variables of daprd, from `dapr.io/env` and `dapr.io/env-from-secret`.
 
-use k8s_openapi::api::core::v1::{EnvVar, EnvVarSource, SecretKeySelector};
+use k8s_openapi::api::core::v1::{EnvVar, EnvVarSource, ObjectFieldSelector, SecretKeySelector};
 
 use super::Reader;
 
@@ -50,6 +50,23 @@ pub(crate) fn from_secret(name: &str, secret: &str, key: &str) -> EnvVar {
     };
     let source = EnvVarSource {
         secret_key_ref: Some(secret),
+        ..EnvVarSource::default()
+    };
+    EnvVar {
+        name: name.into(),
+        value: None,
+        value_from: Some(source),
+    }
+}
+
+/// A variable that Kubernetes takes from a field of the pod.
+pub(crate) fn from_field(name: &str, path: &str) -> EnvVar {
+    let field = ObjectFieldSelector {
+        api_version: None,
+        field_path: path.into(),
+    };
+    let source = EnvVarSource {
+        field_ref: Some(field),
         ..EnvVarSource::default()
     };
     EnvVar {

@@ -13,7 +13,7 @@ use self::reader::Reader;
 pub(crate) use self::{
     app::App,
     container::{Components, Container, Mount, Probe},
-    env::{Env, from_secret, plain},
+    env::{Env, from_field, from_secret, plain},
     runtime::{CONFIGURATION, Limits, Listen, Log, SHUTDOWN_DELAY, Services, Shutdown},
 };
 use crate::{Cluster, Native, Setting, Warning, defaults::Layers};

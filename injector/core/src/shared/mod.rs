@@ -5,9 +5,11 @@
 
 mod mode;
 mod names;
+mod template;
 
 pub use mode::{MODE, Mode, ModeError};
 pub use names::Names;
+pub use template::{App, Instance, Template, TemplateError};
 
 /// Label of bound pods: the app-id of their instance.
 pub const BOUND_TO: &str = "trilby.dev/bound-to";

@@ -1,11 +1,11 @@
 //! daprd's environment.
 
-use k8s_openapi::api::core::v1::{EnvVar, EnvVarSource, ObjectFieldSelector};
+use k8s_openapi::api::core::v1::EnvVar;
 
 use super::Sidecar;
 use crate::{
     components::SOCKETS_FOLDER,
-    options::{from_secret, plain},
+    options::{from_field, from_secret, plain},
 };
 
 /// Names that the component `secretstores.local.env` may read.
@@ -46,22 +46,6 @@ fn own(sidecar: &Sidecar<'_>) -> Vec<EnvVar> {
             .then(|| from_field("DAPR_HOST_IP", "status.podIP")),
     );
     env
-}
-
-fn from_field(name: &str, path: &str) -> EnvVar {
-    let field = ObjectFieldSelector {
-        api_version: None,
-        field_path: path.into(),
-    };
-    let source = EnvVarSource {
-        field_ref: Some(field),
-        ..EnvVarSource::default()
-    };
-    EnvVar {
-        name: name.into(),
-        value: None,
-        value_from: Some(source),
-    }
 }
 
 fn token(name: &str, secret: &str) -> Option<EnvVar> {

@@ -38,6 +38,8 @@ pub(crate) struct Sidecar<'a> {
     pub(crate) ignore_entrypoint: bool,
     /// Whether the pod's containers wait for daprd, where it is started before them.
     pub(crate) gates: bool,
+    /// What it takes for daprd to be ready.
+    pub(crate) ready: Health,
     /// How long daprd goes on when it is told to end; see `shutdown`.
     pub(crate) block_shutdown: Option<String>,
     /// Whether the Linux fields of the security context may be filled in by default.
@@ -48,7 +50,18 @@ pub(crate) struct Sidecar<'a> {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct PodSecurity {
     pub(crate) windows: bool,
+    /// Whether it must pass the `restricted` Pod Security Standard.
+    pub(crate) restricted: bool,
     pub(crate) has_seccomp_profile: bool,
+}
+
+/// What daprd is asked for to tell whether it is ready.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Health {
+    /// Its APIs answer, and it reached the app's port.
+    Full,
+    /// Its APIs answer.
+    Apis,
 }
 
 // === impl Sidecar ===
@@ -71,7 +84,7 @@ impl Sidecar<'_> {
             restart_policy: options.container.native.then(|| "Always".into()),
             liveness_probe: Some(liveness(&options.container.liveness)),
             startup_probe: self.gates.then(startup),
-            readiness_probe: Some(readiness(&options.container.readiness)),
+            readiness_probe: Some(readiness(&options.container.readiness, self.ready)),
             volume_mounts: Some(self.mounts).filter(|mounts| !mounts.is_empty()),
             ..Container::default()
         }
@@ -102,7 +115,7 @@ fn ports(options: &Options) -> Vec<ContainerPort> {
 /// daprd. The time equals that after which the liveness probe would give up by default.
 fn startup() -> ContainerProbe {
     ContainerProbe {
-        http_get: Some(get("/v1.0/healthz/outbound")),
+        http_get: Some(get(Health::Apis)),
         period_seconds: Some(1),
         failure_threshold: Some(180),
         ..ContainerProbe::default()
@@ -120,14 +133,18 @@ fn liveness(times: &Probe) -> ContainerProbe {
     }
 }
 
-fn readiness(times: &Probe) -> ContainerProbe {
+fn readiness(times: &Probe, ready: Health) -> ContainerProbe {
     ContainerProbe {
-        http_get: Some(get("/v1.0/healthz")),
+        http_get: Some(get(ready)),
         ..probe(times)
     }
 }
 
-fn get(path: &str) -> HTTPGetAction {
+fn get(health: Health) -> HTTPGetAction {
+    let path = match health {
+        Health::Full => "/v1.0/healthz",
+        Health::Apis => "/v1.0/healthz/outbound",
+    };
     HTTPGetAction {
         path: Some(path.into()),
         port: IntOrString::Int(PUBLIC_PORT),

@@ -12,7 +12,8 @@ const CERTIFICATES: &str = "SSL_CERT_DIR";
 
 pub(super) fn context(sidecar: &Sidecar<'_>, env: &[EnvVar]) -> SecurityContext {
     let mut context = usual(sidecar);
-    if env.iter().any(|variable| variable.name == CERTIFICATES) {
+    let certificates = env.iter().any(|variable| variable.name == CERTIFICATES);
+    if certificates && !sidecar.security.restricted {
         context = administrator(context);
     }
     if sidecar.security.windows {
