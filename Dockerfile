@@ -1,6 +1,6 @@
 # Images of the services, for those who have a container engine (the local cluster needs none):
 #   docker build --target operator --tag trilby/operator .
-# Targets: operator, injector, sentry, placement, testapp.
+# Targets: operator, injector, sentry, placement, proxy, testapp.
 ARG RUST=1.95
 ARG DEBIAN=bookworm
 
@@ -14,10 +14,10 @@ RUN --mount=type=cache,target=/usr/local/cargo/registry \
     --mount=type=cache,target=/workspace/target \
     cargo build --release --locked \
       --package operator --package injector --package sentry --package placement \
-      --package testapp \
+      --package proxy --package testapp \
     && mkdir /out \
     && cd target/release \
-    && cp operator injector sentry placement testapp /out/
+    && cp operator injector sentry placement proxy testapp /out/
 
 # The C library, CA certificates and a user without privileges, and nothing else: no shell.
 FROM gcr.io/distroless/cc-debian12:nonroot AS base
@@ -38,6 +38,10 @@ ENTRYPOINT ["/sentry"]
 FROM base AS placement
 COPY --from=build /out/placement /placement
 ENTRYPOINT ["/placement"]
+
+FROM base AS proxy
+COPY --from=build /out/proxy /proxy
+ENTRYPOINT ["/proxy"]
 
 FROM base AS testapp
 COPY --from=build /out/testapp /testapp

@@ -11,6 +11,7 @@
 //! A namespace's task writes into outboxes and never waits for a stream, so a sidecar that does
 //! not read holds up nobody. What is decided, and when, is in `placement-core`.
 
+mod departures;
 mod exchange;
 mod leadership;
 mod line;

@@ -119,6 +119,7 @@ impl Task {
                 self.lines.remove(&stream);
                 self.event(Event::Closed { stream });
             }
+            Message::Leaving(addresses) => self.event(Event::Leaving { addresses }),
             // Who asked may have gone.
             Message::State(answer) => drop(answer.send(StateTable::from(&self.core))),
             Message::Names(answer) => drop(answer.send(self.names())),

@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeSet, HashMap},
+    net::IpAddr,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -55,6 +56,8 @@ struct Registry {
     open: HashMap<String, Open>,
     streams: u64,
     expected: Option<Expected>,
+    /// Addresses of pods that are being deleted, by namespace.
+    leaving: HashMap<String, Arc<BTreeSet<IpAddr>>>,
     stopped: bool,
 }
 
@@ -87,6 +90,7 @@ pub(crate) enum Message {
     Closed {
         stream: StreamId,
     },
+    Leaving(Arc<BTreeSet<IpAddr>>),
     State(oneshot::Sender<StateTable>),
     Names(oneshot::Sender<BTreeSet<String>>),
     Stop(Status),
@@ -137,10 +141,19 @@ impl Namespaces {
         }
         let stream = StreamId(registry.streams);
         registry.streams += 1;
-        let Registry { open, expected, .. } = &mut *registry;
-        let open = open
-            .entry(namespace.clone())
-            .or_insert_with(|| self.open(&namespace, expected));
+        let Registry {
+            open,
+            expected,
+            leaving,
+            ..
+        } = &mut *registry;
+        let open = open.entry(namespace.clone()).or_insert_with(|| {
+            let open = self.open(&namespace, expected);
+            if let Some(addresses) = leaving.get(&namespace) {
+                let _ = open.mailbox.send(Message::Leaving(Arc::clone(addresses)));
+            }
+            open
+        });
         open.streams += 1;
         let mailbox = open.mailbox.clone();
         // Told while the registry is locked: the task cannot retire between.
@@ -178,6 +191,20 @@ impl Namespaces {
         if let Some(open) = registry.open.get_mut(namespace) {
             open.streams -= 1;
             let _ = open.mailbox.send(Message::Closed { stream });
+        }
+    }
+
+    /// From now on the pods at these addresses, and no others, are being deleted. Only the
+    /// namespaces that this changes are told.
+    pub(crate) fn leaving(&self, leaving: HashMap<String, Arc<BTreeSet<IpAddr>>>) {
+        let mut registry = self.0.registry.lock();
+        let before = std::mem::replace(&mut registry.leaving, leaving);
+        let none = Arc::default();
+        for (namespace, open) in &registry.open {
+            let addresses = registry.leaving.get(namespace).unwrap_or(&none);
+            if addresses != before.get(namespace).unwrap_or(&none) {
+                let _ = open.mailbox.send(Message::Leaving(Arc::clone(addresses)));
+            }
         }
     }
 

@@ -6,6 +6,8 @@ use clap::{ArgAction, Args, Parser, ValueEnum};
 use config::{GoDuration, args::boolean};
 use placement_core::Settings;
 
+use crate::departures::Departures;
+
 /// Placement: maps actor types to the sidecars that host them
 #[derive(Clone, Debug, Parser)]
 #[command(version)]
@@ -66,6 +68,17 @@ pub struct Options {
     /// Where the process runs
     #[arg(long, value_enum, default_value_t = Mode::Standalone)]
     pub mode: Mode,
+    /// Take actors from hosts whose pods are being deleted while they can still answer; needs to
+    /// list and watch pods
+    #[arg(long, default_value_t = false, action = ArgAction::Set, num_args = 0..=1,
+          require_equals = true, default_missing_value = "true", value_parser = boolean)]
+    pub follow_pods: bool,
+    /// The namespace whose pods are followed; all when empty
+    #[arg(long, default_value = "")]
+    watch_namespace: String,
+    /// A kubeconfig, outside of a cluster
+    #[arg(long)]
+    kubeconfig: Option<PathBuf>,
     /// Logs, health and metrics.
     #[command(flatten)]
     process: process::Flags,
@@ -145,6 +158,15 @@ impl Options {
                 .as_std()
                 .unwrap_or_default(),
         }
+    }
+
+    /// Which pods are followed, if any.
+    pub(crate) fn departures(&self) -> Option<Departures> {
+        let namespace = Some(self.watch_namespace.clone()).filter(|it| !it.is_empty());
+        self.follow_pods.then(|| Departures {
+            kubeconfig: self.kubeconfig.clone(),
+            namespace,
+        })
     }
 
     /// The keep-alive of connections.

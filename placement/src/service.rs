@@ -146,6 +146,11 @@ impl Placement {
             "role",
             announce(role.subscribe(), gauges, elected, stopping.clone()),
         );
+        if let Some(departures) = options.departures() {
+            let following =
+                departures.follow(role.subscribe(), namespaces.clone(), stopping.clone());
+            process.spawn("departures", following);
+        }
         let standing = Standing {
             role,
             mandate,

@@ -10,9 +10,16 @@ use anyhow::{Context, Result};
 use cluster::{Progress, output};
 
 /// The programs that go into images.
-const PROGRAMS: [&str; 5] = ["operator", "injector", "sentry", "placement", "testapp"];
+const PROGRAMS: [&str; 6] = [
+    "operator",
+    "injector",
+    "sentry",
+    "placement",
+    "proxy",
+    "testapp",
+];
 
-/// Compiles the four services and the test application.
+/// Compiles the services, the proxy and the test application.
 pub(crate) fn services(workspace: &Path, progress: Progress) -> Result<()> {
     progress.step("compile the services", || {
         let mut cargo = Command::new("cargo");

@@ -57,12 +57,20 @@ impl Image {
     }
 }
 
-/// The images of this workspace's own programs: the four services and the test application.
+/// The images of this workspace's own programs: the services, the proxy and the test application.
 ///
 /// # Errors
 /// When one of them is not built.
 pub fn workspace(workspace: &Path, tag: &str) -> Result<Vec<Image>> {
-    ["operator", "injector", "sentry", "placement", "testapp"]
+    let names = [
+        "operator",
+        "injector",
+        "sentry",
+        "placement",
+        "proxy",
+        "testapp",
+    ];
+    names
         .map(|name| {
             let program = workspace.join("target/release").join(name);
             Image::of(&format!("docker.io/local/{name}:{tag}"), &program)

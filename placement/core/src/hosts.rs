@@ -1,8 +1,16 @@
 //! What each stream reported, and the table made of it.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+};
 
-use crate::{host::Host, stream::StreamId, table::Table};
+use crate::{
+    host::Host,
+    stream::StreamId,
+    table::{Standing, Table},
+};
 
 /// The hosts with at least one actor type, by stream; owns the [`Table`], so that the two can
 /// never disagree.
@@ -11,6 +19,8 @@ pub struct Hosts {
     by_stream: BTreeMap<StreamId, Host>,
     table: Table,
     revision: u64,
+    /// Addresses of pods that are being deleted.
+    leaving: Arc<BTreeSet<IpAddr>>,
 }
 
 // === impl Hosts ===
@@ -54,17 +64,45 @@ impl Hosts {
         let Some(host) = self.by_stream.remove(&stream) else {
             return false;
         };
-        self.table.remove(stream, &host);
+        self.table
+            .remove(stream, &host, standing(&self.leaving, &host));
         self.revision += 1;
         true
     }
 
+    /// From now on the hosts at these addresses, and no others, are about to end. Says whether
+    /// that changes what sidecars would read.
+    pub(crate) fn leave(&mut self, leaving: Arc<BTreeSet<IpAddr>>) -> bool {
+        let before = self.table.content();
+        for (stream, host) in &self.by_stream {
+            let (was, is) = (standing(&self.leaving, host), standing(&leaving, host));
+            if was != is {
+                self.table.remove(*stream, host, was);
+                self.table.insert(*stream, host, is);
+                self.revision += 1;
+            }
+        }
+        self.leaving = leaving;
+        self.table.content() != before
+    }
+
     fn insert(&mut self, stream: StreamId, host: Host) {
         if !host.entities.is_empty() {
-            self.table.insert(stream, &host);
+            let standing = standing(&self.leaving, &host);
+            self.table.insert(stream, &host, standing);
             self.revision += 1;
             self.by_stream.insert(stream, host);
         }
+    }
+}
+
+/// A host's name is where it is called: its pod's address with a port.
+fn standing(leaving: &BTreeSet<IpAddr>, host: &Host) -> Standing {
+    let address = || host.name.parse::<SocketAddr>().ok();
+    if !leaving.is_empty() && address().is_some_and(|it| leaving.contains(&it.ip())) {
+        Standing::Leaving
+    } else {
+        Standing::Staying
     }
 }
 
@@ -154,5 +192,48 @@ mod tests {
         hosts.report(StreamId(1), host("a", &["x"]));
         assert!(hosts.report(StreamId(1), host("b", &["x"])));
         assert_eq!(rows(&hosts), [("x".into(), vec!["b".into()])]);
+    }
+
+    fn leaving(addresses: &[&str]) -> Arc<BTreeSet<IpAddr>> {
+        let parsed = addresses.iter().map(|address| address.parse().unwrap());
+        Arc::new(parsed.collect())
+    }
+
+    #[test]
+    fn leaves_out_who_is_about_to_end_unless_nobody_else_is_there() {
+        let mut hosts = Hosts::default();
+        hosts.report(StreamId(1), host("10.0.0.1:50002", &["x", "y"]));
+        hosts.report(StreamId(2), host("[fd00::2]:50002", &["y"]));
+        assert!(hosts.leave(leaving(&["10.0.0.1", "10.0.0.9"])));
+        let only = |name: &str| vec![name.to_owned()];
+        assert_eq!(
+            rows(&hosts),
+            [
+                ("x".into(), only("10.0.0.1:50002")),
+                ("y".into(), only("[fd00::2]:50002"))
+            ]
+        );
+        assert!(
+            !hosts.leave(leaving(&["10.0.0.1"])),
+            "nobody here had the other address"
+        );
+        assert!(
+            hosts.leave(leaving(&["10.0.0.1", "fd00::2"])),
+            "now y has only leaving hosts"
+        );
+        assert_eq!(rows(&hosts)[1].1.len(), 2);
+        assert!(hosts.remove(StreamId(1)));
+        assert_eq!(rows(&hosts), [("y".into(), only("[fd00::2]:50002"))]);
+    }
+
+    #[test]
+    fn a_new_host_at_the_address_of_one_that_ended_is_like_any_other() {
+        let mut hosts = Hosts::default();
+        hosts.leave(leaving(&["10.0.0.1"]));
+        hosts.report(StreamId(1), host("10.0.0.1:50002", &["x"]));
+        hosts.report(StreamId(2), host("10.0.0.2:50002", &["x"]));
+        assert_eq!(rows(&hosts)[0].1, ["10.0.0.2:50002"]);
+        assert!(hosts.leave(leaving(&[])));
+        assert_eq!(rows(&hosts)[0].1, ["10.0.0.1:50002", "10.0.0.2:50002"]);
     }
 }

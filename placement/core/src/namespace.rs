@@ -13,6 +13,8 @@
 //! - A deadline is asked for, not armed: there is no timer that could fire for a finished round.
 //! - A sidecar that is back on a new stream, with the same name and types, gets the table alone: no
 //!   round spreads what everybody has.
+//! - A host whose pod is being deleted loses its actors while it can still answer for them: it is
+//!   left out of the table before it goes, not because it is gone.
 //! - Each change raises the version by one, even if several share a round, so that the version
 //!   tells how many changes were made, whatever the timing.
 
@@ -21,6 +23,8 @@ mod round;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+    sync::Arc,
     time::Duration,
 };
 
@@ -68,6 +72,11 @@ pub enum Event {
     Closed {
         /// The gone stream.
         stream: StreamId,
+    },
+    /// The pods at these addresses, and no others, are being deleted.
+    Leaving {
+        /// Where their sidecars are called.
+        addresses: Arc<BTreeSet<IpAddr>>,
     },
 }
 
@@ -174,6 +183,7 @@ impl Namespace {
             Event::Opened { stream, host } => self.open(stream, host),
             Event::Received { stream, host } => self.receive(stream, host),
             Event::Closed { stream } => self.close(stream),
+            Event::Leaving { addresses } => self.changes += u64::from(self.hosts.leave(addresses)),
         }
         self.advance(now);
         std::mem::take(&mut self.commands)

@@ -1,6 +1,7 @@
 //! What a namespace does, event by event; the cases Dapr gets wrong among them.
 
 mod back;
+mod leaving;
 mod script;
 mod silence;
 

@@ -34,7 +34,7 @@ fn types(world: &mut World) -> u8 {
 }
 
 fn act(world: &mut World) -> Act {
-    match world.draw(24) {
+    match world.draw(26) {
         0..9 => Act::Join {
             explicit: world.draw(2) == 0,
             types: types(world),
@@ -43,6 +43,7 @@ fn act(world: &mut World) -> Act {
         13..18 => Act::Report(world.draw(1 << 20), types(world)),
         18..20 => Act::Freeze(world.draw(1 << 20)),
         20..22 => Act::Reconnect(world.draw(1 << 20)),
+        22..24 => Act::Delete(world.draw(1 << 20)),
         _ => Act::Elect,
     }
 }

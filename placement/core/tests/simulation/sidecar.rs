@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
+    net::{IpAddr, SocketAddr},
     time::Duration,
 };
 
@@ -55,6 +56,12 @@ impl Sidecar {
             unlocked: None,
             ring: Ring::new(),
         }
+    }
+
+    /// Where its pod is.
+    pub(crate) fn address(&self) -> IpAddr {
+        let address: SocketAddr = self.name.parse().expect("names are addresses here");
+        address.ip()
     }
 
     pub(crate) fn host(&self) -> Host {

@@ -4,6 +4,8 @@
 use std::{
     cmp::Reverse,
     collections::{BTreeMap, BTreeSet, BinaryHeap},
+    net::IpAddr,
+    sync::Arc,
     time::Duration,
 };
 
@@ -31,6 +33,8 @@ pub(crate) enum Act {
     Leave(u64),
     Report(u64, u8),
     Freeze(u64),
+    /// The pod of a sidecar is being deleted; the sidecar goes on for now.
+    Delete(u64),
     /// A sidecar is back on a new stream before the old one is known to be gone.
     Reconnect(u64),
     /// Another replica leads.
@@ -55,6 +59,8 @@ pub(crate) enum Happening {
 pub(crate) struct World {
     settings: Settings,
     namespace: Namespace,
+    /// Addresses of pods that are being deleted.
+    deleted: BTreeSet<IpAddr>,
     pub(crate) now: Duration,
     /// Whom the leader waits for, and until when.
     awaited: (BTreeSet<String>, Duration),
@@ -74,6 +80,7 @@ impl World {
         Self {
             settings,
             namespace: Namespace::new(settings),
+            deleted: BTreeSet::new(),
             awaited: Default::default(),
             now: Duration::ZERO,
             queue: BinaryHeap::new(),
@@ -168,7 +175,8 @@ impl World {
         match *act {
             Act::Join { explicit, types } => {
                 self.names += 1;
-                self.join(format!("host-{:03}", self.names), explicit, types);
+                let [.., high, low] = self.names.to_be_bytes();
+                self.join(format!("10.0.{high}.{low}:50002"), explicit, types);
             }
             Act::Leave(number) => {
                 if let Some(stream) = self.pick(number) {
@@ -183,6 +191,13 @@ impl World {
             Act::Freeze(number) => {
                 if let Some(stream) = self.pick(number) {
                     self.sidecar(stream).frozen = true;
+                }
+            }
+            Act::Delete(number) => {
+                if let Some(stream) = self.pick(number) {
+                    let address = self.sidecar(stream).address();
+                    self.deleted.insert(address);
+                    self.tell_deleted();
                 }
             }
             Act::Reconnect(number) => {
@@ -212,6 +227,7 @@ impl World {
         let ends = self.now + REUNION;
         self.namespace = Namespace::reuniting(self.settings, known.clone(), ends);
         self.awaited = (known, ends);
+        self.tell_deleted();
         let streams: Vec<_> = self.sidecars.keys().copied().collect();
         for stream in streams {
             let sidecar = self.sidecar(stream);
@@ -222,6 +238,11 @@ impl World {
                 self.at(back, returns);
             }
         }
+    }
+
+    fn tell_deleted(&mut self) {
+        let addresses = Arc::new(self.deleted.clone());
+        self.event(Event::Leaving { addresses });
     }
 
     fn reconnect(&mut self, stream: StreamId) {
@@ -405,16 +426,21 @@ impl World {
         }
     }
 
-    pub(crate) fn check_rest(&self) {
-        let mut expected = Ring::new();
-        for (_, sidecar) in self.sidecars.iter().filter(|(_, sidecar)| sidecar.open) {
+    /// All open streams; of those that are being deleted only where there are no others.
+    fn expected(&self) -> Ring {
+        let (mut staying, mut leaving) = (Ring::new(), Ring::new());
+        for sidecar in self.sidecars.values().filter(|sidecar| sidecar.open) {
+            let deleted = self.deleted.contains(&sidecar.address());
+            let ring = if deleted { &mut leaving } else { &mut staying };
             for kind in type_names(sidecar.types) {
-                expected
-                    .entry(kind)
-                    .or_default()
-                    .insert(sidecar.name.clone());
+                ring.entry(kind).or_default().insert(sidecar.name.clone());
             }
         }
+        leaving.into_iter().chain(staying).collect()
+    }
+
+    pub(crate) fn check_rest(&self) {
+        let expected = self.expected();
         assert_eq!(
             self.ring(),
             expected,
