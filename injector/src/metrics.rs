@@ -1,5 +1,6 @@
 //! What is counted, under the names that dashboards know (Dapr: `pkg/injector/service/metrics.go`).
 
+use injector_core::shared::Mode;
 use prometheus_client::{
     encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder},
     metrics::{counter::Counter, family::Family},
@@ -12,6 +13,7 @@ pub struct Metrics {
     requests: Counter,
     succeeded: Family<App, Counter>,
     failed: Family<Failure, Counter>,
+    bound: Family<Bound, Counter>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -23,6 +25,11 @@ struct App {
 struct Failure {
     app_id: String,
     reason: Reason,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Bound {
+    mode: &'static str,
 }
 
 /// Why a pod that asked for a sidecar has none.
@@ -50,6 +57,9 @@ impl Metrics {
         registry.register(name, succeeded, self.succeeded.clone());
         let name = "dapr_injector_sidecar_injection_failed";
         registry.register(name, failed, self.failed.clone());
+        let name = "trilby_injector_pods_bound";
+        let bound = "The number of pods bound to shared instances";
+        registry.register(name, bound, self.bound.clone());
     }
 
     pub(crate) fn requested(&self) {
@@ -62,6 +72,11 @@ impl Metrics {
 
     pub(crate) fn failed(&self, app_id: String, reason: Reason) {
         self.failed.get_or_create(&Failure { app_id, reason }).inc();
+    }
+
+    pub(crate) fn bound(&self, mode: Mode) {
+        let mode = mode.as_str();
+        self.bound.get_or_create(&Bound { mode }).inc();
     }
 }
 

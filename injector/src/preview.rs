@@ -12,8 +12,8 @@ use std::{
 
 use config::truthy;
 use injector_core::{
-    Callers, Candidate, Component, Defaults, Facts, Request, Setting, Verdict, Warning, triage,
-    workload,
+    Callers, Candidate, Component, Defaults, Facts, Request, Setting, Verdict, Warning,
+    shared::Binding, triage, workload,
 };
 use serde_json::{Value, json};
 use tokio::time::timeout;
@@ -198,6 +198,7 @@ impl World {
                 let headline = format!("{subject}: sidecar with app-id {}", triage.app_id);
                 self.injected(*candidate, &defaults, pod, headline).await
             }
+            Verdict::Bind(binding) => self.bound(*binding, &defaults, pod, &subject),
         }
     }
 
@@ -214,6 +215,32 @@ impl World {
         let mut injection = candidate.inject(cluster, &self.facts, &components)?;
         json_patch::patch(&mut pod, &injection.patch)?;
         injection.warnings.extend(unknown);
+        Ok(Outcome {
+            pod,
+            headline,
+            settings,
+            warnings: injection.warnings,
+            refused: false,
+        })
+    }
+
+    fn bound(
+        &self,
+        binding: Binding,
+        defaults: &Defaults,
+        mut pod: Value,
+        subject: &str,
+    ) -> Result<Outcome, PreviewError> {
+        let cluster = &self.settings.cluster;
+        let headline = format!(
+            "{subject}: bound to the shared instance {} ({}) of app-id {}",
+            binding.names().instance(),
+            binding.mode(),
+            binding.names().app_id()
+        );
+        let settings = binding.settings(cluster, defaults);
+        let injection = binding.bind(cluster)?;
+        json_patch::patch(&mut pod, &injection.patch)?;
         Ok(Outcome {
             pod,
             headline,

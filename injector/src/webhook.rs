@@ -13,7 +13,7 @@ use axum::{
 use identity::TrustAnchors;
 use injector_core::{
     Callers, Candidate, Cluster, Component, Denial, Facts, Injection, Notice, Review, Skip,
-    Verdict, Warning, triage,
+    Verdict, Warning, shared::Binding, triage,
 };
 use tokio::sync::watch;
 
@@ -114,10 +114,13 @@ impl Webhook {
             Verdict::Skip(skip, warnings) => self.skip(review, app_id, skip, &warnings),
             Verdict::Deny(denial) => self.deny(review, app_id, &denial),
             Verdict::Inject(candidate) => match self.inject(*candidate).await {
-                Ok(injection) => self.patch(review, app_id, &injection),
+                Ok(injection) => self.patch(review, app_id, &injection, |app_id| {
+                    self.metrics.succeeded(app_id);
+                }),
                 Err(Failure::Denied(denial)) => self.deny(review, app_id, &denial),
                 Err(Failure::Json(error)) => self.unwritable(app_id, &error),
             },
+            Verdict::Bind(binding) => self.bind(review, *binding),
         }
     }
 
@@ -148,6 +151,22 @@ impl Webhook {
             .components(candidate.namespace())
             .await
             .map_err(denied)
+    }
+
+    fn bind(&self, review: Review<'_>, binding: Binding) -> Response {
+        let (app_id, mode) = (binding.names().app_id().to_owned(), binding.mode());
+        match binding.bind(&self.cluster) {
+            Ok(injection) => {
+                // At a second review it is bound already.
+                let is_new = !injection.patch.is_empty();
+                self.patch(review, app_id, &injection, |_| {
+                    if is_new {
+                        self.metrics.bound(mode);
+                    }
+                })
+            }
+            Err(error) => self.unwritable(app_id, &error),
+        }
     }
 
     fn skip(
@@ -181,11 +200,17 @@ impl Webhook {
         Json(review.deny(denial)).into_response()
     }
 
-    fn patch(&self, review: Review<'_>, app_id: String, injection: &Injection) -> Response {
+    fn patch(
+        &self,
+        review: Review<'_>,
+        app_id: String,
+        injection: &Injection,
+        count: impl FnOnce(String),
+    ) -> Response {
         log_warnings(&app_id, &injection.warnings);
         match review.patch(injection) {
             Ok(answer) => {
-                self.metrics.succeeded(app_id);
+                count(app_id);
                 Json(answer).into_response()
             }
             Err(error) => self.unwritable(app_id, &error),

@@ -49,10 +49,16 @@ fn of_stranger(mut review: Value) -> Value {
     review
 }
 
+fn of_mode(mut review: Value, mode: &str) -> Value {
+    review["request"]["object"]["metadata"]["annotations"]["trilby.dev/mode"] = json!(mode);
+    review
+}
+
 #[rstest]
 #[case::caller(of_stranger(review(&[])), "SidecarSkipped", "ALLOWED_SERVICE_ACCOUNTS")]
 #[case::spelling(review(&[("enabled", "yes")]), "SidecarSkipped", "write \"true\" or \"false\"")]
 #[case::app_id(review(&[("app-id", "My App")]), "SidecarRefused", "change dapr.io/app-id")]
+#[case::mode(of_mode(review(&[]), "Shared"), "SidecarRefused", "write \"sidecar\", \"shared-deployment\"")]
 #[tokio::test(start_paused = true)]
 async fn name_reason_and_remedy(#[case] review: Value, #[case] reason: &str, #[case] says: &str) {
     let [(line, event)] = &events_of(&[review], 1).await[..] else {

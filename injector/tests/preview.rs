@@ -76,6 +76,29 @@ fn shows_the_pod_and_where_each_setting_comes_from() {
     );
 }
 
+#[test]
+fn shows_bound_pods() {
+    let annotations = json!({"dapr.io/enabled": "true", "dapr.io/app-id": "app",
+        "trilby.dev/mode": "shared-daemonset"});
+    let output = preview(&[job(&annotations)]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success(), "{text}");
+    let headline = "---\n# Job shop/nightly: bound to the shared instance app-shared \
+                    (shared-daemonset) of app-id app\n";
+    assert!(text.starts_with(headline), "{text}");
+    let mode = format!(
+        "# {:<48} {:<9}  \"shared-daemonset\"\n",
+        "trilby.dev/mode", "pod"
+    );
+    assert!(text.contains(&mode), "{text}");
+    let pod: Value = config::yaml::from_str(&text).unwrap();
+    assert_eq!(pod["spec"].get("initContainers"), None);
+    assert_eq!(
+        pod["spec"]["containers"][0]["env"][4]["value"],
+        "app-shared.shop.svc.cluster.local"
+    );
+}
+
 #[rstest]
 #[case::refused(&[job(&json!({"dapr.io/enabled": "true", "dapr.io/app-id": "My App"}))], 1, "refused: dapr.io/app-id", "")]
 #[case::skipped(&[job(&json!({"dapr.io/enabled": "yes"}))], 0, "# warning: dapr.io/enabled: \"yes\"", "")]

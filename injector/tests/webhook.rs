@@ -222,6 +222,45 @@ async fn follows_the_clusters_mtls() {
     assert!(!args.contains("--enable-mtls"));
 }
 
+/// A review of a pod in that mode.
+fn review_of_mode(mode: &str) -> Value {
+    let mut review = review(&[]);
+    review["request"]["object"]["metadata"]["annotations"]["trilby.dev/mode"] = json!(mode);
+    review
+}
+
+#[tokio::test]
+async fn binds_without_asking_anybody() {
+    let review = review_of_mode("shared-deployment");
+    let answer = answer(unasked(), &review).await;
+    assert_eq!(answer["response"].get("warnings"), None);
+    let pod = patched(&review, &answer);
+    let containers = pod["spec"]["containers"].as_array().unwrap();
+    assert_eq!(containers.len(), 1);
+    let endpoint = json!({"name": "DAPR_HTTP_ENDPOINT",
+        "value": "http://app-shared.default.svc.cluster.local:3500"});
+    assert_eq!(containers[0]["env"][0], endpoint);
+    assert_eq!(pod["metadata"]["labels"]["trilby.dev/bound-to"], "app");
+}
+
+#[tokio::test]
+async fn leaves_a_bound_pod_as_it_is() {
+    let mut review = review_of_mode("shared-daemonset");
+    let first = answer(unasked(), &review).await;
+    review["request"]["object"] = patched(&review, &first);
+    let second = answer(unasked(), &review).await;
+    assert_eq!(second["response"], json!({"uid": "u1", "allowed": true}));
+}
+
+#[tokio::test]
+async fn refuses_a_mode_that_nobody_knows() {
+    let answer = answer(unasked(), &review_of_mode("Shared")).await;
+    assert_eq!(answer["response"]["allowed"], json!(false));
+    let message = answer["response"]["status"]["message"].as_str().unwrap();
+    let start = "trilby.dev/mode: \"Shared\" is not known; write \"sidecar\"";
+    assert!(message.starts_with(start), "{message}");
+}
+
 #[tokio::test]
 async fn counts_under_the_known_names() {
     let metrics = Metrics::default();
@@ -235,17 +274,22 @@ async fn counts_under_the_known_names() {
     let mut stranger = review(&[]);
     stranger["request"]["userInfo"] = Value::Null;
     answer(router.clone(), &stranger).await;
+    let mut bound = review_of_mode("shared-daemonset");
+    let first = answer(router.clone(), &bound).await;
+    bound["request"]["object"] = patched(&bound, &first);
+    answer(router.clone(), &bound).await;
     post(router, "/mutate", "text/plain", String::new()).await;
 
     let mut text = String::new();
     encode(&mut text, &registry).unwrap();
     let prefix = "dapr_injector_sidecar_injection";
     for line in [
-        format!("{prefix}_requests_total 6"),
+        format!("{prefix}_requests_total 8"),
         format!("{prefix}_succeeded_total{{app_id=\"app\"}} 1"),
         format!("{prefix}_succeeded_total{{app_id=\"p\"}} 1"),
         format!("{prefix}_failed_total{{app_id=\"NO\",reason=\"patch\"}} 1"),
         format!("{prefix}_failed_total{{app_id=\"app\",reason=\"pod_patch\"}} 1"),
+        "trilby_injector_pods_bound_total{mode=\"shared-daemonset\"} 1".to_owned(),
     ] {
         assert!(
             text.lines().any(|one| one == line),

@@ -24,22 +24,22 @@ pub(crate) fn variables(options: &Options) -> Vec<EnvVar> {
     variables
 }
 
-/// Adds to container `index` those `variables` whose names it lacks.
+/// Adds to container `index` of `list` those `variables` whose names it lacks.
 pub(crate) fn add_variables(
     operations: &mut Operations,
-    index: usize,
+    (list, index): (&str, usize),
     container: &Container,
     variables: &[EnvVar],
 ) -> Result<(), serde_json::Error> {
     let index = index.to_string();
     if container.env.is_empty() {
-        return operations.add(&["spec", "containers", &index, "env"], variables);
+        return operations.add(&["spec", list, &index, "env"], variables);
     }
     let has = |name: &str| container.env.iter().any(|variable| variable.name == name);
     let lacking = variables.iter().filter(|variable| !has(&variable.name));
-    lacking.into_iter().try_for_each(|variable| {
-        operations.add(&["spec", "containers", &index, "env", "-"], variable)
-    })
+    lacking
+        .into_iter()
+        .try_for_each(|variable| operations.add(&["spec", list, &index, "env", "-"], variable))
 }
 
 /// Adds `mount` to container `index`, unless it has one of the same name or path.

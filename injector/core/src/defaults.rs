@@ -76,7 +76,8 @@ impl Defaults {
         self.0.is_empty()
     }
 
-    fn get(&self, key: &str) -> Option<&str> {
+    /// The value of an annotation, if there is one.
+    pub fn get(&self, key: &str) -> Option<&str> {
         self.0.get(key).map(String::as_str)
     }
 }

@@ -4,7 +4,8 @@
 //! review bytes ─ Review ─ triage(request, callers, cluster, defaults of the namespace)
 //!                           ├─ Skip    allowed as it is
 //!                           ├─ Deny    refused, with the reason and the remedy
-//!                           └─ Inject  Candidate::inject(cluster, facts, components) ─ Injection
+//!                           ├─ Inject  Candidate::inject(cluster, facts, components) ─ Injection
+//!                           └─ Bind    Binding::bind(cluster) ─ Injection
 //! ```
 //!
 //! A pod is read through a view of the few fields that matter (`pod`) and changed by explicit

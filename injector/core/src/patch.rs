@@ -17,6 +17,7 @@ use crate::{
     volumes::{self, Volumes},
 };
 
+const CONTAINERS: &str = "containers";
 /// Label by which monitors find the pods whose daprd serves metrics.
 pub(crate) const METRICS_ENABLED: &str = "dapr.io/metrics-enabled";
 
@@ -63,7 +64,7 @@ impl Candidate {
         let sidecar = self.sidecar(cluster, facts, mounts, sockets.as_ref(), delay);
         operations.add(&["spec", self.list(), "-"], sidecar.container())?;
         self.add_labels(&mut operations)?;
-        self.add_configuration(&mut operations)?;
+        self.add_annotations(&mut operations)?;
         self.add_to_apps(&mut operations)?;
         let late = delay
             .into_iter()
@@ -149,7 +150,7 @@ impl Candidate {
         if self.is_native() {
             "initContainers"
         } else {
-            "containers"
+            CONTAINERS
         }
     }
 
@@ -165,20 +166,22 @@ impl Candidate {
             .try_for_each(|(label, value)| operations.add(&["metadata", "labels", label], value))
     }
 
-    /// Writes the name of a Configuration that is a default to the pod, for the others who read it
-    /// there.
-    fn add_configuration(&self, operations: &mut Operations) -> Result<(), serde_json::Error> {
+    /// Writes what the pod lacks to it, for the others who read it there: the name of a
+    /// Configuration that is a default, and what follows from another annotation.
+    fn add_annotations(&self, operations: &mut Operations) -> Result<(), serde_json::Error> {
         let name = &self.options.services.configuration;
-        if name.is_empty() || self.pod.metadata.annotations.contains_key(CONFIGURATION) {
-            return Ok(());
+        if !name.is_empty() && !self.pod.metadata.annotations.contains_key(CONFIGURATION) {
+            operations.add(&["metadata", "annotations", CONFIGURATION], name)?;
         }
-        operations.add(&["metadata", "annotations", CONFIGURATION], name)
+        self.annotations
+            .iter()
+            .try_for_each(|(key, value)| operations.add(&["metadata", "annotations", key], value))
     }
 
     fn add_to_apps(&self, operations: &mut Operations) -> Result<(), serde_json::Error> {
         let variables = app::variables(&self.options);
         for (index, container) in self.containers(false) {
-            app::add_variables(operations, index, container, &variables)?;
+            app::add_variables(operations, (CONTAINERS, index), container, &variables)?;
         }
         let path = &self.options.container.socket_path;
         if path.is_empty() {
@@ -206,7 +209,7 @@ impl Candidate {
         for (index, container) in self.containers(true) {
             app::add_variables(
                 &mut operations,
-                index,
+                (CONTAINERS, index),
                 container,
                 slice::from_ref(&variable),
             )?;

@@ -8,6 +8,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Deserializer, de::IgnoredAny};
 use serde_json::{Map, Value, value::RawValue};
 
+use crate::shared::{FUNCTION_CONTEXTS, function_app_id};
+
 /// Name of the sidecar's container.
 pub(crate) const DAPRD: &str = "daprd";
 
@@ -58,7 +60,7 @@ pub(crate) struct Spec {
     #[serde(default, deserialize_with = "nullable")]
     pub(crate) containers: Vec<Container>,
     #[serde(default, deserialize_with = "nullable")]
-    pub(crate) init_containers: Vec<Named>,
+    pub(crate) init_containers: Vec<Container>,
     #[serde(default, deserialize_with = "nullable")]
     pub(crate) volumes: Vec<Named>,
     #[serde(default, deserialize_with = "nullable")]
@@ -76,7 +78,7 @@ pub(crate) struct Container {
     #[serde(default, deserialize_with = "nullable")]
     pub(crate) name: String,
     #[serde(default, deserialize_with = "nullable")]
-    pub(crate) env: Vec<Named>,
+    pub(crate) env: Vec<Variable>,
     #[serde(default, deserialize_with = "nullable")]
     pub(crate) volume_mounts: Vec<Mount>,
     pub(crate) lifecycle: Option<Lifecycle>,
@@ -96,6 +98,15 @@ pub(crate) struct Mount {
     pub(crate) name: String,
     #[serde(default, deserialize_with = "nullable")]
     pub(crate) mount_path: String,
+}
+
+/// A variable; one that comes from elsewhere has no value.
+#[derive(Debug, Default, Deserialize)]
+pub(crate) struct Variable {
+    #[serde(default, deserialize_with = "nullable")]
+    pub(crate) name: String,
+    #[serde(default, deserialize_with = "nullable")]
+    pub(crate) value: String,
 }
 
 /// Anything that has a name.
@@ -185,6 +196,14 @@ impl Pod {
             .map(|container| &container.name)
             .chain(init);
         names.any(|name| name == DAPRD)
+    }
+
+    /// The app-id that follows from the pod's being a function of `OpenFunction`.
+    pub(crate) fn function_app_id(&self, namespace: &str) -> Option<String> {
+        let variables = self.spec.containers.iter().flat_map(|one| &one.env);
+        let mut contexts =
+            variables.filter(|variable| FUNCTION_CONTEXTS.contains(&variable.name.as_str()));
+        contexts.find_map(|context| function_app_id(&context.value, namespace))
     }
 
     pub(crate) fn has_volume(&self, name: &str) -> bool {

@@ -133,11 +133,14 @@ impl<'a> Review<'a> {
         self.answer(Body::denied(denial.to_string()))
     }
 
-    /// Allows the object with changes.
+    /// Allows the object with changes, if there are any.
     ///
     /// # Errors
     /// The patch can't be written as JSON.
     pub fn patch(self, injection: &Injection) -> Result<Response, serde_json::Error> {
+        if injection.patch.is_empty() {
+            return Ok(self.allow(&injection.warnings));
+        }
         let patch = serde_json::to_vec(&injection.patch)?;
         Ok(self.answer(Body {
             patch: Some(STANDARD.encode(patch)),

@@ -59,16 +59,21 @@ pub(crate) fn pod(annotations: &[(&str, &str)]) -> Value {
 
 /// Triages `object` for a caller in `groups`.
 pub(crate) fn triaged(object: &Value, groups: &[&str], cluster: &Cluster) -> Triage {
+    triaged_with(object, groups, cluster, &Defaults::default())
+}
+
+/// The same in a namespace with `defaults`.
+pub(crate) fn triaged_with(
+    object: &Value,
+    groups: &[&str],
+    cluster: &Cluster,
+    defaults: &Defaults,
+) -> Triage {
     let request = json!({"uid": "u", "kind": {"kind": "Pod"}, "namespace": "default",
         "userInfo": {"username": "someone", "groups": groups}, "object": object});
     let request = request.to_string();
     let request: Request<'_> = serde_json::from_str(&request).unwrap();
-    triage(
-        &request,
-        &Callers::new("", "").unwrap(),
-        cluster,
-        &Defaults::default(),
-    )
+    triage(&request, &Callers::new("", "").unwrap(), cluster, defaults)
 }
 
 pub(crate) struct Injected {

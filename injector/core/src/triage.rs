@@ -3,12 +3,13 @@
 use config::truthy;
 
 use crate::{
-    AppIdError, Callers, Cluster, Defaults, Request, Setting, UserInfo, Warning,
+    AppIdError, Callers, Cluster, Defaults, Request, Setting, Source, UserInfo, Warning,
     app_id::{APP_ID, check},
     defaults::Layers,
-    enabled::{ENABLED, is_known_false},
+    enabled::{ENABLED, is_enabled, is_known_false},
     options::Options,
     pod::{Head, Metadata, Pod},
+    shared::{Ask, Binding, ENABLE, MODE, Mode, ModeError, Names, SERVICE_MODE, ask},
     warning::quoted,
 };
 
@@ -33,6 +34,8 @@ pub enum Verdict {
     Deny(Denial),
     /// Give it a sidecar.
     Inject(Box<Candidate>),
+    /// Tell it where its shared instance is.
+    Bind(Box<Binding>),
 }
 
 /// Why a pod is left as it is.
@@ -63,6 +66,14 @@ pub enum Denial {
     /// The app-id can't be used.
     #[error(transparent)]
     AppId(#[from] AppIdError),
+    /// Nobody knows the mode: a sidecar beside a shared instance would be a second life of the app.
+    #[error("{error}{}", addition(*.place))]
+    Mode {
+        /// What is wrong with it.
+        error: ModeError,
+        /// Where it is.
+        place: Source,
+    },
     /// The Components of the pod's namespace can't be listed.
     #[error("the components to be injected could not be listed: {0}")]
     Components(String),
@@ -74,6 +85,9 @@ pub struct Candidate {
     pub(crate) pod: Pod,
     pub(crate) namespace: String,
     pub(crate) app_id: String,
+    /// Annotations that the pod lacks, for those who read them there.
+    pub(crate) annotations: Vec<(&'static str, String)>,
+    source: Source,
     pub(crate) options: Options,
     pub(crate) warnings: Vec<Warning>,
 }
@@ -95,7 +109,7 @@ pub fn triage(
         .map(|head| app_id(&head.metadata).to_owned())
         .unwrap_or_default();
     // An object that can't be read passes on: whoever may ask for a sidecar is told the reason.
-    if let Some(head) = head.filter(|head| !is_enabled(&head.metadata)) {
+    if let Some(head) = head.filter(|head| asked(&head.metadata).is_none()) {
         return Triage::skip(app_id, Skip::NotEnabled, almost_enabled(&head.metadata));
     }
     if !callers.admit(&request.user_info) {
@@ -117,28 +131,95 @@ fn verdict(request: &Request<'_>, cluster: &Cluster, namespace: &Defaults) -> Ve
     if pod.is_injected() {
         return Verdict::Skip(Skip::Injected, Vec::new());
     }
-    match Candidate::new(pod, &request.namespace, cluster, namespace) {
-        Ok(candidate) => Verdict::Inject(Box::new(candidate)),
-        Err(denial) => Verdict::Deny(denial),
+    served(pod, &request.namespace, cluster, namespace).unwrap_or_else(Verdict::Deny)
+}
+
+/// A verdict for a pod that is to have Dapr.
+fn served(
+    pod: Pod,
+    namespace: &str,
+    cluster: &Cluster,
+    defaults: &Defaults,
+) -> Result<Verdict, Denial> {
+    let ask = asked(&pod.metadata);
+    let is_function = ask.is_some_and(|ask| ask.is_function);
+    let mode = mode(ask.and_then(|ask| ask.mode), cluster, defaults)?;
+    let annotated = pod.metadata.annotations.get(APP_ID).map(String::as_str);
+    let annotated = annotated.filter(|id| !id.is_empty());
+    let function = || pod.function_app_id(namespace).filter(|_| is_function);
+    let derived = annotated.map_or_else(function, |_| None);
+    if mode.0.is_shared() {
+        let names = Names::of(derived.as_deref().or(annotated).unwrap_or_default())?;
+        let binding = Binding::new(pod, namespace, names, mode, cluster, defaults);
+        return Ok(Verdict::Bind(Box::new(binding)));
+    }
+    let candidate = Candidate::new(pod, derived, mode.1, namespace, cluster, defaults)?;
+    Ok(Verdict::Inject(Box::new(candidate)))
+}
+
+fn asked(metadata: &Metadata) -> Option<Ask<'_>> {
+    ask(&metadata.annotations, |label| {
+        metadata.labels.contains_key(label)
+    })
+}
+
+/// The mode that a pod asks for, or else its namespace, or else the cluster.
+fn mode(
+    own: Option<&str>,
+    cluster: &Cluster,
+    namespace: &Defaults,
+) -> Result<(Mode, Source), Denial> {
+    let places = [
+        (own, Source::Pod),
+        (namespace.get(MODE), Source::Namespace),
+        (cluster.defaults.get(MODE), Source::Cluster),
+    ];
+    let said = places
+        .into_iter()
+        .find_map(|(mode, place)| Some((mode?, place)));
+    let Some((mode, place)) = said else {
+        return Ok((Mode::Sidecar, Source::BuiltIn));
+    };
+    let unknown = |error| Denial::Mode { error, place };
+    Ok((mode.parse().map_err(unknown)?, place))
+}
+
+const fn addition(place: Source) -> &'static str {
+    match place {
+        Source::Namespace => " (it is an annotation of the namespace)",
+        Source::Cluster => " (it is one of the injector's defaults)",
+        Source::Pod | Source::BuiltIn => "",
     }
 }
 
-fn is_enabled(metadata: &Metadata) -> bool {
-    metadata
-        .annotations
-        .get(ENABLED)
-        .is_some_and(|value| value.eq_ignore_ascii_case("true"))
-}
-
-/// A pod with `dapr.io/enabled: "yes"` never gets a sidecar: its author should hear of it.
+/// What the author of a pod should hear that asks for Dapr, but not quite.
 fn almost_enabled(metadata: &Metadata) -> Vec<Warning> {
-    let meant = |value: &&String| truthy(value) || !is_known_false(value);
-    let value = metadata.annotations.get(ENABLED).filter(meant);
-    let warning = |value: &String| {
-        let problem = "is not \"true\", so the pod gets no sidecar";
-        Warning::annotation(ENABLED, value, problem, "write \"true\" or \"false\"")
+    let annotations = &metadata.annotations;
+    let enabled = annotations.get(ENABLED);
+    let warned = |key: &str, problem: &str, remedy: &str| {
+        let value = annotations.get(key);
+        value.map(|value| Warning::annotation(key, value, problem, remedy))
     };
-    value.map(warning).into_iter().collect()
+    let warning = match enabled {
+        Some(value) if is_enabled(value) => {
+            let off = annotations
+                .get(ENABLE)
+                .is_some_and(|value| value == "false");
+            let key = if off { ENABLE } else { SERVICE_MODE };
+            let problem = "keeps the pod without Dapr, though dapr.io/enabled is \"true\"";
+            warned(key, problem, "remove one of the two")
+        }
+        Some(value) if truthy(value) || !is_known_false(value) => {
+            let problem = "is not \"true\", so the pod gets no sidecar";
+            warned(ENABLED, problem, "write \"true\" or \"false\"")
+        }
+        Some(_) => None,
+        None => {
+            let problem = "has no effect without dapr.io/enabled";
+            warned(MODE, problem, "set dapr.io/enabled to \"true\"")
+        }
+    };
+    warning.into_iter().collect()
 }
 
 fn unauthorized(user: &UserInfo) -> Warning {
@@ -156,10 +237,12 @@ fn app_id(metadata: &Metadata) -> &str {
     annotated.unwrap_or(&metadata.name)
 }
 
-fn checked_app_id(metadata: &Metadata) -> Result<String, AppIdError> {
-    let id = app_id(metadata);
-    check(id, LONGEST_APP_ID)?;
-    Ok(id.to_owned())
+/// What the pod of a function lacks that sentry and the operator read.
+fn lacking(metadata: &Metadata, derived: Option<String>) -> Vec<(&'static str, String)> {
+    let enabled = !metadata.annotations.contains_key(ENABLED);
+    let enabled = enabled.then(|| (ENABLED, "true".to_owned()));
+    let app_id = derived.map(|app_id| (APP_ID, app_id));
+    enabled.into_iter().chain(app_id).collect()
 }
 
 // === impl Triage ===
@@ -176,13 +259,19 @@ impl Triage {
 // === impl Candidate ===
 
 impl Candidate {
+    /// `derived` is the app-id of a pod that has none of its own, `source` says who wants the
+    /// sidecar.
     fn new(
         pod: Pod,
+        derived: Option<String>,
+        source: Source,
         namespace: &str,
         cluster: &Cluster,
         defaults: &Defaults,
     ) -> Result<Self, Denial> {
-        let app_id = checked_app_id(&pod.metadata)?;
+        let app_id = derived.as_deref().unwrap_or(app_id(&pod.metadata));
+        check(app_id, LONGEST_APP_ID)?;
+        let app_id = app_id.to_owned();
         let layers = Layers {
             pod: &pod.metadata,
             namespace: defaults,
@@ -190,6 +279,8 @@ impl Candidate {
         };
         let (options, warnings) = Options::read(layers, cluster);
         Ok(Self {
+            annotations: lacking(&pod.metadata, derived),
+            source,
             pod,
             namespace: namespace.to_owned(),
             app_id,
@@ -205,7 +296,7 @@ impl Candidate {
             namespace,
             cluster: &cluster.defaults,
         };
-        Options::settings(layers, cluster)
+        Options::settings(layers, cluster, (Mode::Sidecar, self.source))
     }
 
     /// Whether the Components of the pod's namespace are needed to inject it.

@@ -1,5 +1,5 @@
-//! Whatever a pod looks like: the patch applies, adds daprd once, takes nothing away, and a second
-//! review changes nothing.
+//! Whatever a pod looks like: the patch applies, adds daprd or its whereabouts once, takes nothing
+//! away, and a second review changes nothing.
 
 #![expect(clippy::unwrap_used, reason = "a test may fail loudly")]
 
@@ -166,7 +166,12 @@ fn object(members: Vec<(&'static str, Option<Value>)>) -> Value {
 }
 
 fn container() -> impl Strategy<Value = Value> {
-    let variable = prop_oneof![Just("DAPR_HTTP_PORT"), Just("APP_PROTOCOL"), Just("X")];
+    let variable = prop_oneof![
+        Just("DAPR_HTTP_PORT"),
+        Just("APP_PROTOCOL"),
+        Just("DAPR_API_TOKEN"),
+        Just("X")
+    ];
     let variable = variable.prop_map(|name| object(vec![("name", Some(name.into()))]));
     let mount = (0..3, prop_oneof![Just("/s"), Just("/x")]).prop_map(|(volume, path)| {
         object(vec![
@@ -176,6 +181,10 @@ fn container() -> impl Strategy<Value = Value> {
     });
     (list(variable, 2), list(mount, 2))
         .prop_map(|(env, mounts)| object(vec![("env", env), ("volumeMounts", mounts)]))
+}
+
+fn shared_mode() -> impl Strategy<Value = &'static str> {
+    prop_oneof![Just("shared-deployment"), Just("shared-daemonset")]
 }
 
 /// Gives the values of a list the names `<prefix>0`, `<prefix>1` and so on.
@@ -274,6 +283,28 @@ proptest! {
     }
 
     #[test]
+    fn is_bound_once_and_keeps_all_it_had(mut before in pod(), mode in shared_mode()) {
+        before["metadata"]["annotations"]["trilby.dev/mode"] = mode.into();
+        let Verdict::Bind(binding) = verdict(&before) else { unreachable!("a pod of a shared mode") };
+        let binding = binding.bind(&cluster()).unwrap();
+        let mut after = before.clone();
+        json_patch::patch(&mut after, &binding.patch).unwrap();
+
+        prop_assert!(survives(&before, &after), "{after}");
+        for list in ["containers", "initContainers"] {
+            prop_assert_eq!(names(&before, list), names(&after, list), "no daprd");
+            for container in after["spec"][list].as_array().into_iter().flatten() {
+                let told = container["env"].to_string();
+                prop_assert_eq!(told.matches("\"DAPR_HTTP_ENDPOINT\"").count(), 1);
+                prop_assert!(told.contains("\"DAPR_API_TOKEN\""));
+            }
+        }
+        prop_assert_eq!(&after["metadata"]["labels"]["trilby.dev/bound-to"], "app");
+        let Verdict::Bind(again) = verdict(&after) else { unreachable!("a bound pod") };
+        prop_assert!(again.bind(&cluster()).unwrap().patch.is_empty());
+    }
+
+    #[test]
     fn no_body_makes_it_panic(body in prop_oneof![
         prop::collection::vec(any::<u8>(), 0..64),
         any_json().prop_map(|value| value.to_string().into_bytes()),
@@ -294,10 +325,15 @@ proptest! {
         let mut pod = json!({"metadata": {"name": "p", "annotations":
             {"dapr.io/enabled": "true", "dapr.io/app-id": "app"}}, "spec": {"containers": [{}]}});
         pod.pointer_mut(key.0).unwrap()[key.1] = value;
-        let defaults: BTreeMap<String, String> = serde_json::from_value(defaults).unwrap();
-        let (defaults, _) = Defaults::new(defaults);
+        let mut all: BTreeMap<String, String> = serde_json::from_value(defaults).unwrap();
+        let (defaults, _) = Defaults::new(all.clone());
         if let Verdict::Inject(candidate) = verdict_with(&pod, &defaults) {
             candidate.inject(&cluster(), &facts(), &[]).unwrap();
+        }
+        all.insert("trilby.dev/mode".into(), "shared-deployment".into());
+        let (defaults, _) = Defaults::new(all);
+        if let Verdict::Bind(binding) = verdict_with(&pod, &defaults) {
+            binding.bind(&cluster()).unwrap();
         }
     }
 

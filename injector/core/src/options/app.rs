@@ -5,6 +5,9 @@ use super::Reader;
 /// An empty text means HTTP.
 const PROTOCOLS: [&str; 6] = ["", "http", "https", "grpc", "grpcs", "h2c"];
 
+/// What the app speaks.
+pub(crate) const PROTOCOL: &str = "dapr.io/app-protocol";
+
 #[derive(Clone, Debug)]
 pub(crate) struct App {
     pub(crate) port: i32,
@@ -31,7 +34,7 @@ impl App {
         refuse_binding_timeout(reader);
         Self {
             port: reader.port("dapr.io/app-port", 0),
-            protocol: reader.choice("dapr.io/app-protocol", "http", &PROTOCOLS),
+            protocol: reader.choice(PROTOCOL, "http", &PROTOCOLS),
             ssl: reader.flag("dapr.io/app-ssl", false),
             channel_address: reader.text("dapr.io/app-channel-address", ""),
             max_concurrency: reader.optional_integer("dapr.io/app-max-concurrency"),

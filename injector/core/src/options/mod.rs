@@ -11,12 +11,16 @@ mod runtime;
 
 use self::reader::Reader;
 pub(crate) use self::{
-    app::App,
+    app::{App, PROTOCOL},
     container::{Components, Container, Mount, Probe},
     env::{Env, from_field, from_secret, plain},
     runtime::{CONFIGURATION, Limits, Listen, Log, SHUTDOWN_DELAY, Services, Shutdown},
 };
-use crate::{Cluster, Native, Setting, Warning, defaults::Layers};
+use crate::{
+    Cluster, Native, Setting, Source, Warning,
+    defaults::Layers,
+    shared::{MODE, Mode},
+};
 
 /// All options of one pod, with the defaults filled in.
 #[derive(Clone, Debug)]
@@ -40,10 +44,15 @@ impl Options {
         (options, reader.into_warnings())
     }
 
-    /// All settings, and where each comes from.
-    pub(crate) fn settings(layers: Layers<'_>, cluster: &Cluster) -> Vec<Setting> {
+    /// All settings, and where each comes from; that of `mode` is known elsewhere.
+    pub(crate) fn settings(
+        layers: Layers<'_>,
+        cluster: &Cluster,
+        mode: (Mode, Source),
+    ) -> Vec<Setting> {
         let mut reader = Reader::recording(layers);
         Self::read_with(&mut reader, layers, cluster);
+        reader.note(MODE, Some(mode.0), mode.1);
         let mut settings = reader.into_settings();
         settings.sort_by(|one, other| one.annotation.cmp(&other.annotation));
         settings

@@ -253,7 +253,7 @@ fn tells_where_each_setting_comes_from() {
         namespace: &Defaults::new(map(&[("log-level", "debug"), ("env", "A=1")])).0,
         cluster: &Defaults::new(map(&[("sidecar-cpu-limit", "1")])).0,
     };
-    let settings = Options::settings(layers, &cluster());
+    let settings = Options::settings(layers, &cluster(), (Mode::Sidecar, Source::BuiltIn));
     for (key, value, source) in [
         ("log-level", Some("warn"), Source::Pod),
         ("app-port", Some("0"), Source::BuiltIn),

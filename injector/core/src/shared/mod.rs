@@ -3,10 +3,17 @@
 //! Whatever belongs to an instance has a name that follows from the app-id alone ([`Names`]), so
 //! that pods can be bound before their instance exists.
 
+mod ask;
+mod binding;
+mod function;
 mod mode;
 mod names;
 mod template;
 
+pub use ask::{Ask, ask};
+pub use binding::Binding;
+pub(crate) use function::{ENABLE, SERVICE_MODE};
+pub use function::{FUNCTION_CONTEXTS, function_app_id};
 pub use mode::{MODE, Mode, ModeError};
 pub use names::Names;
 pub use template::{App, Instance, Template, TemplateError};

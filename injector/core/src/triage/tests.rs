@@ -120,7 +120,7 @@ fn takes_app_ids_that_make_a_service_name(#[case] id: &str, #[case] valid: bool)
             let text = denial.to_string();
             assert!(!valid && text.starts_with("dapr.io/app-id: \"") && text.contains("change"));
         }
-        Verdict::Skip(..) => unreachable!("an enabled pod of an administrator"),
+        Verdict::Skip(..) | Verdict::Bind(_) => unreachable!("an enabled pod of an administrator"),
     }
 }
 
@@ -136,6 +136,6 @@ fn falls_back_to_the_pods_name(#[case] name: Value, #[case] expected: Option<&st
         Verdict::Deny(denial) => {
             assert!(expected.is_none() && denial.to_string().contains("dapr.io/app-id"));
         }
-        Verdict::Skip(..) => unreachable!("an enabled pod of an administrator"),
+        Verdict::Skip(..) | Verdict::Bind(_) => unreachable!("an enabled pod of an administrator"),
     }
 }
