@@ -12,12 +12,17 @@
 //! ```
 //!
 //! Pods whose author says how they end are left alone, and so are native sidecars, which the
-//! kubelet stops after the app.
+//! kubelet stops after the app. A shared daprd is told only by the API server that a pod is leaving,
+//! so pods that are bound to one go on, too.
 
 use json_patch::jsonptr::PointerBuf;
 use serde_json::{Value, json};
 
-use crate::{Candidate, Warning, options::SHUTDOWN_DELAY, pod::Pod};
+use crate::{
+    Candidate, Warning,
+    options::{Options, SHUTDOWN_DELAY},
+    pod::Pod,
+};
 
 /// How much sooner than the app daprd goes, in milliseconds: enough for its callers to be told, and
 /// no more, since the app has no sidecar from then on.
@@ -32,6 +37,17 @@ pub(crate) struct Delay {
     seconds: u32,
     /// How long the pod may take to end, in seconds.
     grace: u32,
+}
+
+/// Where the daprd of a pod is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Daprd {
+    /// Among the pod's containers.
+    Beside,
+    /// In the pod, as a native sidecar.
+    Native,
+    /// In other pods.
+    Elsewhere,
 }
 
 /// Why a pod gets no delay.
@@ -117,20 +133,34 @@ impl Exempt {
 impl Candidate {
     /// The delay of the pod, if it gets one. An annotation of its own without effect is warned of.
     pub(crate) fn shutdown_delay(&mut self) -> Option<Delay> {
-        let delay = delay(self);
-        if let (Err(exempt), Some(annotated)) =
-            (&delay, self.pod.metadata.annotations.get(SHUTDOWN_DELAY))
-        {
-            let warning =
-                |(problem, remedy)| Warning::annotation(SHUTDOWN_DELAY, annotated, problem, remedy);
-            self.warnings.extend(exempt.reason().map(warning));
-        }
-        delay.ok()
+        let daprd = if self.options.container.native {
+            Daprd::Native
+        } else {
+            Daprd::Beside
+        };
+        delay(&self.pod, &self.options, daprd, &mut self.warnings)
     }
 }
 
-fn delay(candidate: &Candidate) -> Result<Delay, Exempt> {
-    let (options, spec) = (&candidate.options, &candidate.pod.spec);
+/// The delay of `pod`, if it gets one. An annotation of its own without effect is warned of.
+pub(crate) fn delay(
+    pod: &Pod,
+    options: &Options,
+    daprd: Daprd,
+    warnings: &mut Vec<Warning>,
+) -> Option<Delay> {
+    let delay = due(pod, options, daprd);
+    let annotated = pod.metadata.annotations.get(SHUTDOWN_DELAY);
+    if let (Err(exempt), Some(annotated)) = (&delay, annotated) {
+        let warning =
+            |(problem, remedy)| Warning::annotation(SHUTDOWN_DELAY, annotated, problem, remedy);
+        warnings.extend(exempt.reason().map(warning));
+    }
+    delay.ok()
+}
+
+fn due(pod: &Pod, options: &Options, daprd: Daprd) -> Result<Delay, Exempt> {
+    let spec = &pod.spec;
     let seconds = options.shutdown.delay.ok_or(Exempt::Old)?;
     let grace = spec.termination_grace_period_seconds;
     let grace = grace.map_or(Ok(GRACE), u32::try_from).unwrap_or_default();
@@ -140,9 +170,9 @@ fn delay(candidate: &Candidate) -> Result<Delay, Exempt> {
         .filter_map(|one| one.lifecycle.as_ref());
     if seconds == 0 {
         Err(Exempt::Off)
-    } else if options.container.native {
+    } else if daprd == Daprd::Native {
         Err(Exempt::Native)
-    } else if options.shutdown.block.is_some() {
+    } else if daprd == Daprd::Beside && options.shutdown.block.is_some() {
         Err(Exempt::Block)
     } else if hooks.any(|lifecycle| lifecycle.pre_stop.is_some()) {
         Err(Exempt::Hook)

@@ -12,6 +12,7 @@ use crate::{
     operations::Operations,
     options::{Options, PROTOCOL, from_secret, plain},
     pod::Pod,
+    shutdown::{self, Daprd, Delay},
 };
 
 /// A pod that is bound to a shared instance, which may not exist yet.
@@ -71,13 +72,14 @@ impl Binding {
         Options::settings(layers(&self.pod, cluster, namespace), cluster, self.mode)
     }
 
-    /// The patch that binds the pod: variables for its containers and labels. It has no operations
-    /// for a pod that is bound already.
+    /// The patch that binds the pod: variables for its containers, labels, and the time to leave.
+    /// It has no operations for a pod that is bound already.
     ///
     /// # Errors
     /// A part of the patch can't be written as JSON.
-    pub fn bind(self, cluster: &Cluster) -> Result<Injection, serde_json::Error> {
+    pub fn bind(mut self, cluster: &Cluster) -> Result<Injection, serde_json::Error> {
         let mut operations = Operations::default();
+        let delay = self.shutdown_delay();
         self.add_labels(&mut operations)?;
         let variables = self.variables(cluster);
         let spec = &self.pod.spec;
@@ -90,10 +92,25 @@ impl Binding {
                 add_variables(&mut operations, (list, index), container, &variables)?;
             }
         }
+        operations.extend(
+            delay
+                .into_iter()
+                .flat_map(|delay| delay.additions(&self.pod)),
+        );
         Ok(Injection {
             patch: Patch(operations.0),
             warnings: self.warnings,
         })
+    }
+
+    /// None for a pod that is bound already: the hook that it has is ours.
+    fn shutdown_delay(&mut self) -> Option<Delay> {
+        let bound = self.pod.metadata.labels.get(BOUND_TO);
+        if bound.is_some_and(|label| label == self.names.app_id()) {
+            return None;
+        }
+        let warnings = &mut self.warnings;
+        shutdown::delay(&self.pod, &self.options, Daprd::Elsewhere, warnings)
     }
 
     /// An app-id that the pod has as label already may be what its controller selects it by.

@@ -2,7 +2,7 @@ use rstest::rstest;
 use serde_json::{Value, json};
 
 use crate::{
-    Defaults, Verdict,
+    Cluster, Defaults, Verdict,
     testing::{cluster, pod, triaged, triaged_with},
 };
 
@@ -28,11 +28,15 @@ fn shared(annotations: &[(&str, &str)]) -> Value {
 
 /// The pod after it was bound, and the warnings.
 fn bound(object: &Value) -> (Value, Vec<String>) {
-    let triage = triaged(object, &["system:masters"], &cluster());
+    bound_in(&cluster(), object)
+}
+
+fn bound_in(cluster: &Cluster, object: &Value) -> (Value, Vec<String>) {
+    let triage = triaged(object, &["system:masters"], cluster);
     let Verdict::Bind(binding) = triage.verdict else {
         unreachable!("{triage:?}")
     };
-    let injection = binding.bind(&cluster()).unwrap();
+    let injection = binding.bind(cluster).unwrap();
     let mut pod = object.clone();
     json_patch::patch(&mut pod, &injection.patch).unwrap();
     let warnings = injection.warnings.iter().map(ToString::to_string);
@@ -124,6 +128,35 @@ fn the_apps_own_token_is_told_to_it() {
     assert_eq!(
         token["valueFrom"],
         json!({"secretKeyRef": {"name": "mine", "key": "token"}})
+    );
+}
+
+#[rstest]
+#[case::common(&[], Some(37), 0)]
+#[case::instance_blocks(&[("dapr.io/block-shutdown-duration", "1s")], Some(37), 0)]
+#[case::native_elsewhere(&[("dapr.io/enable-native-sidecar", "true")], Some(37), 0)]
+#[case::off(&[("trilby.dev/shutdown-delay-seconds", "0")], None, 0)]
+#[case::too_long(&[("trilby.dev/shutdown-delay-seconds", "30")], None, 1)]
+fn goes_on_until_the_instance_knows_that_it_leaves(
+    #[case] annotations: &[(&str, &str)],
+    #[case] grace: Option<u64>,
+    #[case] warned: usize,
+) {
+    let cluster = Cluster {
+        shutdown_delay: Some(7),
+        ..cluster()
+    };
+    let pod = shared(annotations);
+    let (bound, warnings) = bound_in(&cluster, &pod);
+    assert_eq!(warnings.len(), warned, "{warnings:?}");
+    let spec = &bound["spec"];
+    assert_eq!(spec["terminationGracePeriodSeconds"].as_u64(), grace);
+    let sleep = &spec["containers"][0]["lifecycle"]["preStop"]["sleep"]["seconds"];
+    assert_eq!(sleep.as_u64(), grace.map(|_| 7));
+    assert_eq!(
+        bound_in(&cluster, &bound).0,
+        bound,
+        "a second review changes nothing"
     );
 }
 
