@@ -28,6 +28,10 @@ pub struct Flags {
     #[arg(long, default_value_t = false, action = ArgAction::Set, num_args = 0..=1,
           require_equals = true, default_missing_value = "true", value_parser = boolean)]
     pub disable_service_reconciler: bool,
+    /// Write no conditions and no Events about resources
+    #[arg(long, default_value_t = false, action = ArgAction::Set, num_args = 0..=1,
+          require_equals = true, default_missing_value = "true", value_parser = boolean)]
+    pub disable_resource_status: bool,
     /// Look at this namespace only
     #[arg(long, default_value = "")]
     pub watch_namespace: String,

@@ -17,6 +17,7 @@ mod object;
 mod secrets;
 mod services;
 mod start;
+pub mod status;
 pub mod store;
 mod system;
 mod webhook;

@@ -17,7 +17,7 @@ use crate::api::Api;
 use crate::metrics::Metrics;
 use crate::store::Store;
 use crate::system::{self, System, SystemError};
-use crate::{Assignments, Flags, Secrets, api, follow, services, webhook};
+use crate::{Assignments, Flags, Secrets, api, follow, services, status, webhook};
 
 /// The Lease that the leader holds; its name is that of Dapr's operator.
 const LEASE: &str = "operator.dapr.io";
@@ -118,9 +118,11 @@ impl Operator {
         let anchors = self.follow_anchors();
         let identity = self.provide_identity(system, &anchors)?;
         let stores = self.follow_kinds();
-        self.serve_sidecars(stores, &identity, &anchors)?;
+        self.serve_sidecars(stores.clone(), &identity, &anchors)?;
         self.convert(&identity, &anchors)?;
-        self.make_services(settings);
+        let leading = self.lead();
+        self.make_services(settings, leading.clone());
+        self.keep_status(stores, leading);
         Ok(())
     }
 
@@ -220,7 +222,20 @@ impl Operator {
         Ok(())
     }
 
-    fn make_services(&self, settings: Settings) {
+    fn keep_status(&self, stores: Vec<Arc<Store>>, leading: watch::Receiver<bool>) {
+        if self.flags.disable_resource_status {
+            return;
+        }
+        let (client, watched) = (self.client.clone(), self.watched.clone());
+        let stopping = self.process.stopping();
+        self.spawn("status", async move {
+            if elected(leading, &stopping).await {
+                status::keep(client, watched, stores, stopping).await;
+            }
+        });
+    }
+
+    fn make_services(&self, settings: Settings, leading: watch::Receiver<bool>) {
         if self.flags.disable_service_reconciler {
             return;
         }
@@ -232,7 +247,7 @@ impl Operator {
             kinds.push(WorkloadKind::Rollout);
         }
         let (client, watched) = (self.client.clone(), self.watched.clone());
-        let (leading, stopping) = (self.lead(), self.process.stopping());
+        let stopping = self.process.stopping();
         self.spawn("services", async move {
             if elected(leading, &stopping).await {
                 services::control(client, watched, kinds, settings, metrics, stopping).await;

@@ -1,6 +1,6 @@
 //! What is known of one kind, and the streams that want to hear of it.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use operator_core::index::{Change, Index};
@@ -34,6 +34,25 @@ struct State {
     index: Index,
     next: u64,
     streams: HashMap<Box<str>, HashMap<u64, Arc<Queue>>>,
+    news: Option<Arc<News>>,
+}
+
+/// Which resource.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Name {
+    /// Its kind.
+    pub kind: Kind,
+    /// Its namespace.
+    pub namespace: Box<str>,
+    /// Its name.
+    pub name: Box<str>,
+}
+
+/// Which resources were heard of since the last look, of all stores that share it.
+#[derive(Debug, Default)]
+pub struct News {
+    names: Mutex<BTreeSet<Name>>,
+    filled: Notify,
 }
 
 /// The changes that wait for one stream.
@@ -77,12 +96,14 @@ impl Store {
         for change in &changes {
             state.publish(change);
         }
+        state.tell_all();
         self.availability.send_replace(Availability::Listed);
     }
 
     /// Adds or replaces a resource.
     pub fn apply(&self, resource: Resource) {
         let mut state = self.state.lock();
+        state.tell(&resource);
         if let Some(change) = state.index.apply(resource) {
             state.publish(&change);
         }
@@ -94,6 +115,14 @@ impl Store {
         if let Some(change) = state.index.delete(resource) {
             state.publish(&change);
         }
+    }
+
+    /// Tells of everything that is there, and of all that is heard of from now on, even where it is
+    /// no news for sidecars.
+    pub fn tell(&self, news: Arc<News>) {
+        let mut state = self.state.lock();
+        state.news = Some(news);
+        state.tell_all();
     }
 
     /// Notes that the API server does not know the kind.
@@ -114,6 +143,16 @@ impl Store {
     /// The resources of a namespace, by name.
     pub fn list(&self, namespace: &str) -> Vec<Arc<Resource>> {
         self.state.lock().index.list(namespace).cloned().collect()
+    }
+
+    /// The names of all resources.
+    pub fn names(&self) -> Vec<Name> {
+        let state = self.state.lock();
+        state
+            .index
+            .all()
+            .map(|resource| Name::of(resource))
+            .collect()
     }
 
     /// One resource.
@@ -141,6 +180,18 @@ impl Store {
 // === impl State ===
 
 impl State {
+    fn tell(&self, resource: &Resource) {
+        if let Some(news) = &self.news {
+            news.add([Name::of(resource)]);
+        }
+    }
+
+    fn tell_all(&self) {
+        if let Some(news) = &self.news {
+            news.add(self.index.all().map(|resource| Name::of(resource)));
+        }
+    }
+
     fn publish(&self, change: &Change) {
         let Some(resource) = change.resource() else {
             return;
@@ -152,6 +203,39 @@ impl State {
         for queue in audience.values() {
             queue.pending.lock().push(change.clone());
             queue.filled.notify_one();
+        }
+    }
+}
+
+// === impl Name ===
+
+impl Name {
+    /// The name of a resource.
+    pub fn of(resource: &Resource) -> Self {
+        Self {
+            kind: resource.kind(),
+            namespace: resource.namespace().into(),
+            name: resource.name().into(),
+        }
+    }
+}
+
+// === impl News ===
+
+impl News {
+    fn add(&self, names: impl IntoIterator<Item = Name>) {
+        self.names.lock().extend(names);
+        self.filled.notify_one();
+    }
+
+    /// Waits for news. None is lost if the wait is given up.
+    pub async fn next(&self) -> BTreeSet<Name> {
+        loop {
+            let names = std::mem::take(&mut *self.names.lock());
+            if !names.is_empty() {
+                return names;
+            }
+            self.filled.notified().await;
         }
     }
 }
@@ -212,6 +296,17 @@ mod tests {
         assert_eq!(store.state.lock().streams["shop"].len(), 1);
         drop(other);
         assert!(store.state.lock().streams.is_empty());
+    }
+
+    #[tokio::test]
+    async fn news_are_told_once_even_where_sidecars_hear_nothing() {
+        let (store, news) = (Store::new(Kind::Component), Arc::<News>::default());
+        store.reset(vec![component("shop", "old")]);
+        store.tell(Arc::clone(&news));
+        assert_eq!(news.next().await.len(), 1);
+        store.apply(component("shop", "old"));
+        store.apply(component("shop", "old"));
+        assert_eq!(news.next().await.len(), 1);
     }
 
     #[tokio::test]

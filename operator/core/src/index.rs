@@ -40,17 +40,12 @@ impl Index {
         let mut changes = Vec::new();
         for resource in resources.into_iter().map(Arc::new) {
             let old = remove(&mut before, &resource);
-            let kept = old
-                .as_ref()
-                .filter(|old| old.is_same_as(&resource))
-                .cloned();
-            let unchanged = kept.is_some();
-            let new = kept.unwrap_or(resource);
-            self.insert(Arc::clone(&new));
+            let unchanged = old.as_ref().is_some_and(|old| old.is_same_as(&resource));
+            self.insert(Arc::clone(&resource));
             if !unchanged {
                 changes.push(Change {
                     old,
-                    new: Some(new),
+                    new: Some(resource),
                 });
             }
         }
@@ -94,6 +89,11 @@ impl Index {
             .get(namespace)
             .into_iter()
             .flat_map(BTreeMap::values)
+    }
+
+    /// All resources, by namespace and name.
+    pub fn all(&self) -> impl Iterator<Item = &Arc<Resource>> {
+        self.namespaces.values().flat_map(BTreeMap::values)
     }
 
     /// One resource.

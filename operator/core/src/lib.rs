@@ -6,6 +6,8 @@
 //!            |
 //!            +-> list(namespace) ------------------------------> answer
 //!
+//! resource, secrets, app IDs -> Facts -> Report (conditions, Events)
+//!
 //! workloads, Services -> Cluster -> Action (apply, delete, leave)
 //! ```
 
@@ -18,6 +20,7 @@ pub mod pending;
 pub mod resource;
 pub mod secrets;
 pub mod service;
+pub mod status;
 pub mod watchdog;
 
 #[cfg(test)]

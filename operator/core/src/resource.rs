@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crds::status::Condition;
 use serde_json::{Map, Value};
 
 use crate::kind::Kind;
@@ -16,6 +17,9 @@ pub struct Resource {
     version: Box<str>,
     scopes: Box<[Box<str>]>,
     secrets: Box<[Box<str>]>,
+    generation: Option<i64>,
+    conditions: Box<[Condition]>,
+    typed: bool,
     json: Box<[u8]>,
 }
 
@@ -31,7 +35,7 @@ pub struct Malformed {
 
 impl Resource {
     /// Reads an object of the API server. Who manages which field is of no use to a sidecar and
-    /// is dropped.
+    /// is dropped, and so is the status, which is kept apart.
     ///
     /// # Errors
     ///
@@ -40,6 +44,7 @@ impl Resource {
         if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
             metadata.remove("managedFields");
         }
+        let conditions = object.as_object_mut().and_then(|it| it.remove("status"));
         let text = |field| Some(Box::from(object["metadata"][field].as_str()?));
         Ok(Self {
             kind,
@@ -53,6 +58,9 @@ impl Resource {
             })?,
             version: text("resourceVersion").unwrap_or_default(),
             scopes: scopes(kind, &object),
+            generation: object["metadata"]["generation"].as_i64(),
+            conditions: self::conditions(conditions),
+            typed: is_typed(kind, &object),
             json: object.to_string().into_bytes().into_boxed_slice(),
             secrets: secrets::referenced(kind, &mut object),
         })
@@ -78,16 +86,39 @@ impl Resource {
         &self.secrets
     }
 
+    /// The generation of its content, if the API server counts it.
+    pub fn generation(&self) -> Option<i64> {
+        self.generation
+    }
+
+    /// What its status says.
+    pub fn conditions(&self) -> &[Condition] {
+        &self.conditions
+    }
+
+    /// The app IDs that may see it; all if there are none.
+    pub fn scopes(&self) -> &[Box<str>] {
+        &self.scopes
+    }
+
     /// Whether an app may see it: no scopes, or one that is its ID.
     pub fn is_visible_to(&self, app_id: &str) -> bool {
         self.scopes.is_empty() || self.scopes.iter().any(|scope| **scope == *app_id)
     }
 
-    /// Whether a change to `newer` is none: a replay, or the same content. A missing version
-    /// says nothing.
+    /// Whether a change to `newer` is none: a replay, or the same content under another version,
+    /// as after a write to the status. A missing version says nothing.
     pub fn is_same_as(&self, newer: &Self) -> bool {
         let replayed = !self.version.is_empty() && self.version == newer.version;
-        replayed || self.json == newer.json
+        replayed || self.json == newer.json || self.content() == newer.content()
+    }
+
+    fn content(&self) -> Value {
+        let mut object = self.to_value();
+        if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
+            metadata.remove("resourceVersion");
+        }
+        object
     }
 
     /// The JSON as it came.
@@ -103,6 +134,9 @@ impl Resource {
 
     /// The JSON with its type, as answers to single calls carry it.
     pub fn typed_json(&self) -> Vec<u8> {
+        if self.typed {
+            return self.json.to_vec();
+        }
         typed(self.kind, self.to_value()).to_string().into_bytes()
     }
 }
@@ -127,6 +161,18 @@ pub fn typed(kind: Kind, mut object: Value) -> Value {
         fields.insert("kind".to_owned(), kind.name().into());
     }
     object
+}
+
+fn is_typed(kind: Kind, object: &Value) -> bool {
+    object["apiVersion"] == kind.api_version() && object["kind"] == kind.name()
+}
+
+/// Whatever else a status holds is of no use here.
+fn conditions(status: Option<Value>) -> Box<[Condition]> {
+    let conditions = status.and_then(|mut status| Some(status.get_mut("conditions")?.take()));
+    conditions
+        .and_then(|conditions| serde_json::from_value(conditions).ok())
+        .unwrap_or_default()
 }
 
 /// A Configuration has no scopes; sidecars name the one they want.
@@ -161,13 +207,39 @@ mod tests {
 
     #[rstest]
     #[case(json!({"resourceVersion": "1"}), json!({"resourceVersion": "1", "uid": "u"}), true)]
-    #[case(json!({"resourceVersion": "1"}), json!({"resourceVersion": "2"}), false)]
+    #[case(json!({"resourceVersion": "1"}), json!({"resourceVersion": "2", "uid": "u"}), false)]
     #[case(json!({}), json!({}), true)]
     #[case(json!({}), json!({"uid": "u"}), false)]
     #[case(json!({"managedFields": [1]}), json!({"managedFields": [2]}), true)]
     fn replays_are_no_change(#[case] old: Value, #[case] new: Value, #[case] same: bool) {
         let with = |metadata: Value| component_with("c", &json!({"metadata": metadata}));
         assert_eq!(with(old).is_same_as(&with(new)), same);
+    }
+
+    #[rstest]
+    #[case::status(json!({"metadata": {"resourceVersion": "2"}, "status": {"conditions": []}}), true)]
+    #[case::label(json!({"metadata": {"resourceVersion": "2", "labels": {"a": "b"}}}), false)]
+    #[case::spec(json!({"metadata": {"resourceVersion": "2"}, "spec": {"type": "x"}}), false)]
+    #[case::scopes(json!({"metadata": {"resourceVersion": "2"}, "scopes": ["a"]}), false)]
+    fn a_write_to_the_status_is_no_change(#[case] newer: Value, #[case] same: bool) {
+        let older = component_with("c", &json!({"metadata": {"resourceVersion": "1"}}));
+        assert_eq!(older.is_same_as(&component_with("c", &newer)), same);
+    }
+
+    #[test]
+    fn the_status_is_kept_apart() {
+        let condition = json!({"type": "Valid", "status": "True"});
+        let fields = json!({"status": {"conditions": [condition], "more": 1}});
+        let resource = component_with("c", &fields);
+        assert_eq!(resource.to_value().get("status"), None);
+        assert_eq!(resource.conditions()[0].type_, "Valid");
+    }
+
+    #[test]
+    fn what_came_typed_is_answered_as_it_came() {
+        let fields = json!({"apiVersion": "dapr.io/v1alpha1", "kind": "Component"});
+        let resource = component_with("c", &fields);
+        assert_eq!(resource.typed_json(), resource.json());
     }
 
     #[test]

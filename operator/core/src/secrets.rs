@@ -71,6 +71,28 @@ pub fn referenced(kind: Kind, object: &mut Value) -> Box<[Box<str>]> {
     names.into()
 }
 
+/// The secret store that an object names for its references, if it has some and the store is not
+/// that of Kubernetes.
+pub fn foreign_store(kind: Kind, object: &Value) -> Option<&str> {
+    let (auth, list) = match kind {
+        Kind::Component => (&object["auth"], "/spec/metadata"),
+        Kind::HttpEndpoint => (&object["auth"], "/spec/headers"),
+        Kind::McpServer => {
+            let (name, list) = transport(object)?;
+            return named_store(&object["spec"]["endpoint"][name]["auth"], &list, object);
+        }
+        _ => return None,
+    };
+    named_store(auth, list, object)
+}
+
+fn named_store<'a>(auth: &'a Value, list: &str, object: &Value) -> Option<&'a str> {
+    let entries = object.pointer(list).and_then(Value::as_array)?;
+    let refers = entries.iter().any(|slot| secret_name(slot).is_some());
+    let store = auth["secretStore"].as_str()?;
+    (refers && !in_kubernetes(auth)).then_some(store)
+}
+
 /// Fills in the values that an object takes from Kubernetes Secrets. The references stay.
 ///
 /// # Errors
@@ -177,23 +199,27 @@ fn http_endpoint(object: &mut Value) -> Vec<&mut Value> {
         .collect()
 }
 
-/// The first transport that is set counts.
 fn mcp_server(object: &mut Value) -> Vec<&mut Value> {
-    let transports = [
-        ("streamableHTTP", "headers"),
-        ("sse", "headers"),
-        ("stdio", "env"),
-    ];
-    let set = transports
-        .into_iter()
-        .find(|(name, _)| object["spec"]["endpoint"][*name].is_object());
-    let Some((name, list)) = set else {
+    let Some((name, list)) = transport(object) else {
         return Vec::new();
     };
     if !in_kubernetes(&object["spec"]["endpoint"][name]["auth"]) {
         return Vec::new();
     }
-    entries(object, &format!("/spec/endpoint/{name}/{list}")).collect()
+    entries(object, &list).collect()
+}
+
+/// The first transport that is set counts: its name, and the path of its list.
+fn transport(object: &Value) -> Option<(&'static str, String)> {
+    let transports = [
+        ("streamableHTTP", "headers"),
+        ("sse", "headers"),
+        ("stdio", "env"),
+    ];
+    transports
+        .into_iter()
+        .find(|(name, _)| object["spec"]["endpoint"][*name].is_object())
+        .map(|(name, list)| (name, format!("/spec/endpoint/{name}/{list}")))
 }
 
 /// The objects of the list at a path.
