@@ -1,6 +1,12 @@
-//! Conversion of Subscriptions between their two versions.
+//! Conversion of Subscriptions between their two versions, which loses nothing either way.
+//!
+//! The older version has a single path and no rules. Dapr drops them there (its
+//! `pkg/apis/subscriptions/v2alpha1`), so that whoever writes back what was read destroys them; here
+//! an annotation carries them, the one place that the API server lets a conversion write to.
 
-use serde_json::{Value, json};
+use std::borrow::Cow;
+
+use serde_json::{Map, Value, json};
 
 /// Why an object cannot be converted.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
@@ -26,7 +32,10 @@ pub enum NotConverted {
 const OLDER: &str = "dapr.io/v1alpha1";
 const NEWER: &str = "dapr.io/v2alpha1";
 
-/// A Subscription in another version. The older one has a single path, so rules are lost in it.
+/// Annotation of a Subscription in its older version: the routes of the newer one, as JSON.
+const ROUTES: &str = "trilby.dev/routes";
+
+/// A Subscription in another version.
 ///
 /// # Errors
 ///
@@ -86,20 +95,59 @@ pub fn answer(mut review: Value) -> Option<Value> {
 }
 
 fn to_newer(object: &mut Value) {
+    let kept = take_annotation(object).and_then(|text| serde_json::from_str(&text).ok());
     let Some(spec) = object.get_mut("spec").and_then(Value::as_object_mut) else {
         return;
     };
     let route = spec.remove("route").unwrap_or_else(|| "".into());
-    spec.insert("routes".to_owned(), json!({"default": route}));
+    let mut routes: Map<String, Value> = kept.unwrap_or_default();
+    if routes.is_empty() || *default_of(&routes) != route {
+        routes.insert("default".to_owned(), route);
+    }
+    spec.insert("routes".to_owned(), routes.into());
 }
 
 fn to_older(object: &mut Value) {
+    take_annotation(object);
     let Some(spec) = object.get_mut("spec").and_then(Value::as_object_mut) else {
         return;
     };
-    let routes = spec.remove("routes").unwrap_or_default();
-    let route = routes.get("default").cloned().unwrap_or_else(|| "".into());
-    spec.insert("route".to_owned(), route);
+    let routes = match spec.remove("routes") {
+        Some(Value::Object(routes)) => routes,
+        _ => Map::new(),
+    };
+    spec.insert("route".to_owned(), default_of(&routes).into_owned());
+    if routes.keys().any(|key| key != "default") {
+        annotate(object, &Value::Object(routes));
+    }
+}
+
+/// No default is an empty one.
+fn default_of(routes: &Map<String, Value>) -> Cow<'_, Value> {
+    let default = routes.get("default").map(Cow::Borrowed);
+    default.unwrap_or_else(|| Cow::Owned("".into()))
+}
+
+fn annotate(object: &mut Value, routes: &Value) {
+    let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) else {
+        return;
+    };
+    let annotations = metadata.entry("annotations").or_insert(Value::Null);
+    if !annotations.is_object() {
+        *annotations = json!({});
+    }
+    annotations[ROUTES] = routes.to_string().into();
+}
+
+/// Removes the annotation, and all annotations if it was the only one.
+fn take_annotation(object: &mut Value) -> Option<String> {
+    let metadata = object.get_mut("metadata")?.as_object_mut()?;
+    let annotations = metadata.get_mut("annotations")?.as_object_mut()?;
+    let taken = annotations.remove(ROUTES)?;
+    if annotations.is_empty() {
+        metadata.remove("annotations");
+    }
+    taken.as_str().map(str::to_owned)
 }
 
 #[cfg(test)]
@@ -128,11 +176,65 @@ mod tests {
     }
 
     #[rstest]
-    #[case(json!({"routes": {"default": "/t", "rules": [{"match": "true", "path": "/x"}]}}), json!({"route": "/t"}))]
+    #[case(json!({"routes": {"default": "/t"}}), json!({"route": "/t"}))]
     #[case(json!({"routes": {}}), json!({"route": ""}))]
+    #[case(json!({"routes": null}), json!({"route": ""}))]
     fn newer_keeps_its_default_route(#[case] newer: Value, #[case] older: Value) {
         let converted = convert(subscription(NEWER, &newer), OLDER).unwrap();
         assert_eq!(converted, subscription(OLDER, &older));
+    }
+
+    fn with_rules() -> Value {
+        let rules = json!([{"match": "true", "path": "/x"}]);
+        subscription(
+            NEWER,
+            &json!({"topic": "t", "routes": {"default": "/t", "rules": rules}}),
+        )
+    }
+
+    #[test]
+    fn rules_go_along_in_the_older_version_and_come_back() {
+        let older = convert(with_rules(), OLDER).unwrap();
+        assert_eq!(older["spec"], json!({"topic": "t", "route": "/t"}));
+        assert_eq!(older["metadata"]["annotations"]["a"], "b");
+        assert_eq!(convert(older, NEWER).unwrap(), with_rules());
+    }
+
+    #[test]
+    fn a_path_that_was_changed_in_the_older_version_is_the_new_default() {
+        let mut older = convert(with_rules(), OLDER).unwrap();
+        older["spec"]["route"] = "/other".into();
+        let newer = convert(older, NEWER).unwrap();
+        let routes = json!({"default": "/other", "rules": [{"match": "true", "path": "/x"}]});
+        assert_eq!(newer["spec"]["routes"], routes);
+    }
+
+    #[test]
+    fn rules_that_were_taken_away_in_the_older_version_stay_away() {
+        let mut older = convert(with_rules(), OLDER).unwrap();
+        older["metadata"]["annotations"] = json!({"a": "b"});
+        let newer = convert(older, NEWER).unwrap();
+        assert_eq!(newer["spec"]["routes"], json!({"default": "/t"}));
+    }
+
+    #[rstest]
+    #[case(json!("no JSON"))]
+    #[case(json!("[]"))]
+    #[case(json!(7))]
+    fn an_annotation_that_was_spoilt_is_dropped(#[case] text: Value) {
+        let mut older = subscription(OLDER, &json!({"route": "/t"}));
+        older["metadata"]["annotations"][ROUTES] = text;
+        let expected = subscription(NEWER, &json!({"routes": {"default": "/t"}}));
+        assert_eq!(convert(older, NEWER).unwrap(), expected);
+    }
+
+    #[test]
+    fn the_status_goes_along() {
+        let mut newer = with_rules();
+        newer["status"] = json!({"conditions": [{"type": "Valid"}]});
+        let older = convert(newer.clone(), OLDER).unwrap();
+        assert_eq!(older["status"], newer["status"]);
+        assert_eq!(convert(older, NEWER).unwrap(), newer);
     }
 
     #[rstest]
@@ -188,15 +290,30 @@ mod tests {
 
     proptest! {
         #[test]
-        fn default_routes_survive_a_round_trip(topic in ".*", route in ".*", waits in any::<i32>()) {
-            let spec = json!({
-                "pubsubname": "bus",
-                "topic": topic,
-                "routes": {"default": route},
-                "bulkSubscribe": {"enabled": true, "maxAwaitDurationMs": waits},
-            });
-            let before = subscription(NEWER, &spec);
+        fn nothing_is_lost_in_a_round_trip(
+            topic in ".*",
+            default in prop::option::of(".*"),
+            paths in prop::collection::vec(".*", 0..4),
+            annotated in any::<bool>(),
+        ) {
+            let rules: Vec<Value> =
+                paths.iter().map(|path| json!({"match": "m", "path": path})).collect();
+            let mut routes = json!({});
+            if let Some(default) = default {
+                routes["default"] = default.into();
+            }
+            if !rules.is_empty() {
+                routes["rules"] = rules.into();
+            } else if routes["default"].is_null() {
+                routes["default"] = "".into();
+            }
+            let spec = json!({"pubsubname": "bus", "topic": topic, "routes": routes});
+            let mut before = subscription(NEWER, &spec);
+            if !annotated {
+                before["metadata"].as_object_mut().unwrap().remove("annotations");
+            }
             let there = convert(before.clone(), OLDER).unwrap();
+            prop_assert!(there["spec"].get("routes").is_none());
             prop_assert_eq!(convert(there, NEWER).unwrap(), before);
         }
     }
