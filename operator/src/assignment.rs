@@ -1,76 +1,101 @@
-//! Reads which Configuration the pods of an app name.
+//! Reads which Configurations the pods of a namespace name.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::{ListParams, PartialObjectMeta};
 use kube::{Api, Client};
-use operator_core::assignment::{self, APP_ID};
+use operator_core::assignment::{self, Assigned};
+use parking_lot::Mutex;
+use tokio::sync::OnceCell;
+use tokio::time::Instant;
 
-/// Reads which Configuration the pods of an app name: metadata only, when it is asked for.
+/// The streams that a change is for share one list. A pod is there for longer than this before its
+/// sidecar has read a Configuration, so none that could miss the change is overlooked.
+const FRESH: Duration = Duration::from_secs(1);
+
+/// A list in pages keeps the peak of memory low.
+const PAGE: u32 = 500;
+
+/// Reads which Configurations the pods of a namespace name: metadata only, and only when one of
+/// them changes. So it is what the pods name then, and not what they named when a stream began.
 #[derive(Clone)]
 pub struct Assignments {
     client: Client,
     namespace: Option<String>,
+    recent: Arc<Mutex<HashMap<Box<str>, Recent>>>,
 }
 
-/// Longest value of a label.
-const LONGEST_LABEL: usize = 63;
+#[derive(Clone)]
+struct Recent {
+    since: Instant,
+    assigned: Arc<OnceCell<Arc<Assigned>>>,
+}
 
 // === impl Assignments ===
 
 impl Assignments {
     /// Reads through a client, in one namespace if it is given.
     pub fn new(client: Client, namespace: Option<String>) -> Self {
-        Self { client, namespace }
+        Self {
+            client,
+            namespace,
+            recent: Arc::default(),
+        }
     }
 
-    /// The name of the Configuration; none if no pod of the app names one.
+    /// What the pods of a namespace name.
     ///
     /// # Errors
     ///
     /// If the pods cannot be listed.
-    pub async fn of(&self, namespace: &str, app_id: &str) -> Result<Option<String>, kube::Error> {
+    pub async fn of(&self, namespace: &str) -> Result<Arc<Assigned>, kube::Error> {
+        let recent = self.recent(namespace);
+        let read = recent.get_or_try_init(|| self.read(namespace)).await;
+        read.cloned()
+    }
+
+    fn recent(&self, namespace: &str) -> Arc<OnceCell<Arc<Assigned>>> {
+        let (mut recent, now) = (self.recent.lock(), Instant::now());
+        recent.retain(|_, entry| now.duration_since(entry.since) < FRESH);
+        let new = || Recent {
+            since: now,
+            assigned: Arc::default(),
+        };
+        let entry = recent.entry(namespace.into()).or_insert_with(new);
+        Arc::clone(&entry.assigned)
+    }
+
+    async fn read(&self, namespace: &str) -> Result<Arc<Assigned>, kube::Error> {
         let api: Api<Pod> = match &self.namespace {
             Some(namespace) => Api::namespaced(self.client.clone(), namespace),
             None => Api::all(self.client.clone()),
         };
-        let listed = api
-            .list_metadata(&selection(namespace, app_id))
-            .await?
-            .items;
-        let none = BTreeMap::new();
-        let pods = listed.iter().filter_map(|pod| read(pod, namespace, &none));
-        Ok(assignment::assigned(pods, app_id).map(str::to_owned))
+        let mut assigned = Assigned::default();
+        let selector = format!("metadata.namespace={namespace}");
+        let mut params = ListParams::default().fields(&selector).limit(PAGE);
+        loop {
+            let page = api.list_metadata(&params).await?;
+            for pod in &page.items {
+                add(&mut assigned, pod, namespace);
+            }
+            match page.metadata.continue_.filter(|token| !token.is_empty()) {
+                Some(token) => params = params.continue_token(&token),
+                None => return Ok(Arc::new(assigned)),
+            }
+        }
     }
-}
-
-/// The injector labels pods with their app ID, so that few need to be sent. What cannot be a
-/// label is looked for among all pods of the namespace.
-fn selection(namespace: &str, app_id: &str) -> ListParams {
-    let params = ListParams::default().fields(&format!("metadata.namespace={namespace}"));
-    if is_label(app_id) {
-        params.labels(&format!("{APP_ID}={app_id}"))
-    } else {
-        params
-    }
-}
-
-/// App IDs come from SPIFFE IDs, whose characters are those of labels.
-fn is_label(app_id: &str) -> bool {
-    let ends = [app_id.chars().next(), app_id.chars().next_back()];
-    app_id.len() <= LONGEST_LABEL && ends.iter().flatten().all(char::is_ascii_alphanumeric)
 }
 
 /// Servers may pass over selections, so the namespace is looked at again.
-fn read<'a>(
-    pod: &'a PartialObjectMeta<Pod>,
-    namespace: &str,
-    none: &'a BTreeMap<String, String>,
-) -> Option<assignment::Pod<'a>> {
-    let metadata = &pod.metadata;
-    let name = metadata.name.as_deref()?;
-    let annotations = metadata.annotations.as_ref().unwrap_or(none);
-    let here = metadata.namespace.as_deref() == Some(namespace);
-    here.then_some(assignment::Pod { name, annotations })
+fn add(assigned: &mut Assigned, pod: &PartialObjectMeta<Pod>, namespace: &str) {
+    let (metadata, none) = (&pod.metadata, BTreeMap::new());
+    let annotations = metadata.annotations.as_ref().unwrap_or(&none);
+    if let Some(name) = metadata.name.as_deref()
+        && metadata.namespace.as_deref() == Some(namespace)
+    {
+        assigned.add(assignment::Pod { name, annotations });
+    }
 }

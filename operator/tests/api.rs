@@ -6,10 +6,10 @@ use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::future::Future;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use futures::{FutureExt, StreamExt};
+use futures::StreamExt;
 use identity::Peer;
 use identity_core::SpiffeId;
 use kube::Client;
@@ -56,6 +56,11 @@ struct Fixture {
 impl Fixture {
     /// An API over empty stores, in a cluster with these pods.
     fn new(pods: &Value) -> Self {
+        Self::over(Arc::new(Mutex::new(pods.clone())))
+    }
+
+    /// An API over empty stores, in a cluster whose pods may change.
+    fn over(pods: Arc<Mutex<Value>>) -> Self {
         let stores: Vec<Arc<Store>> = Kind::ALL.into_iter().map(Store::new).collect();
         for store in &stores {
             store.reset(Vec::new());
@@ -94,11 +99,11 @@ impl Fixture {
 }
 
 /// An API server that knows pods only.
-fn cluster(pods: &Value) -> Client {
-    let list = json!({"kind": "PodList", "items": pods}).to_string();
+fn cluster(pods: Arc<Mutex<Value>>) -> Client {
     let service = tower::service_fn(move |request: http::Request<kube::client::Body>| {
         assert_eq!(request.uri().path(), "/api/v1/pods");
-        let response = http::Response::new(kube::client::Body::from(list.clone().into_bytes()));
+        let list = json!({"kind": "PodList", "items": *pods.lock().unwrap()}).to_string();
+        let response = http::Response::new(kube::client::Body::from(list.into_bytes()));
         async move { Ok::<_, Infallible>(response) }
     });
     Client::new(service, "default")
@@ -420,35 +425,59 @@ async fn streams_end_quietly_when_the_process_stops() {
     assert_eq!(refused.err().unwrap().code(), Code::Unavailable);
 }
 
-#[tokio::test]
-async fn only_the_assigned_configuration_is_told() {
-    let annotations = json!({
-        "dapr.io/enabled": "true", "dapr.io/app-id": "app", "dapr.io/config": "mine",
-    });
-    let pod = json!({"metadata": {"name": "p", "namespace": "shop", "annotations": annotations}});
-    let elsewhere = json!({"metadata": {"name": "p", "namespace": "bank", "annotations": {
-        "dapr.io/enabled": "true", "dapr.io/app-id": "app", "dapr.io/config": "other",
-    }}});
-    let fixture = Fixture::new(&json!([elsewhere, pod]));
+/// A pod of an app in the namespace `shop`, or another.
+fn pod(namespace: &str, name: &str, configuration: &str) -> Value {
+    json!({"metadata": {"name": name, "namespace": namespace, "annotations": {
+        "dapr.io/enabled": "true", "dapr.io/app-id": "app", "dapr.io/config": configuration,
+    }}})
+}
+
+async fn configurations(fixture: &Fixture) -> Events<v1::ConfigurationUpdateEvent> {
     let message = v1::ConfigurationUpdateRequest {
         namespace: "shop".into(),
     };
     let stream = fixture.api.configuration_update(from("app", message)).await;
-    let mut events = stream.unwrap().into_inner();
-    fixture.add(Kind::Configuration, "other", json!({}));
-    fixture.add(Kind::Configuration, "mine", json!({}));
+    stream.unwrap().into_inner()
+}
+
+async fn next_name(events: &mut Events<v1::ConfigurationUpdateEvent>) -> Value {
     let event = events.next().await.unwrap().unwrap();
-    assert_eq!(read(&[event.configuration])[0]["metadata"]["name"], "mine");
+    read(&[event.configuration])[0]["metadata"]["name"].clone()
 }
 
 #[tokio::test]
-async fn an_app_without_pods_hears_nothing_and_stays() {
-    let fixture = Fixture::new(&json!(null));
-    let message = v1::ConfigurationUpdateRequest {
-        namespace: "shop".into(),
-    };
-    let stream = fixture.api.configuration_update(from("app", message)).await;
-    let mut events = stream.unwrap().into_inner();
+async fn only_the_assigned_configuration_is_told() {
+    let pods = json!([pod("bank", "p", "other"), pod("shop", "p", "mine")]);
+    let fixture = Fixture::new(&pods);
+    let mut events = configurations(&fixture).await;
+    fixture.add(Kind::Configuration, "other", json!({}));
     fixture.add(Kind::Configuration, "mine", json!({}));
-    assert!(events.next().now_or_never().is_none());
+    assert_eq!(next_name(&mut events).await, "mine");
+}
+
+#[tokio::test]
+async fn in_a_rollout_the_configurations_of_old_and_new_pods_are_told() {
+    let fixture = Fixture::new(&json!([
+        pod("shop", "p-1", "old"),
+        pod("shop", "p-2", "new")
+    ]));
+    let mut events = configurations(&fixture).await;
+    for name in ["old", "other", "new"] {
+        fixture.add(Kind::Configuration, name, json!({}));
+    }
+    assert_eq!(next_name(&mut events).await, "old");
+    assert_eq!(next_name(&mut events).await, "new");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pod_that_comes_after_the_stream_counts() {
+    let pods = Arc::new(Mutex::new(json!(null)));
+    let fixture = Fixture::over(Arc::clone(&pods));
+    let mut events = configurations(&fixture).await;
+    fixture.add(Kind::Configuration, "first", json!({}));
+    let quiet = tokio::time::timeout(Duration::from_mins(1), events.next()).await;
+    assert!(quiet.is_err());
+    *pods.lock().unwrap() = json!([pod("shop", "p", "mine")]);
+    fixture.add(Kind::Configuration, "mine", json!({}));
+    assert_eq!(next_name(&mut events).await, "mine");
 }

@@ -1,6 +1,6 @@
-//! Which Configuration belongs to an app: the one that its pods name.
+//! Which Configurations belong to an app: those that its pods name.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// Annotation that asks for a sidecar.
 pub const ENABLED: &str = "dapr.io/enabled";
@@ -18,16 +18,32 @@ pub struct Pod<'a> {
     pub annotations: &'a BTreeMap<String, String>,
 }
 
-/// The Configuration that the pods of an app name: the first that names one decides.
-pub fn assigned<'a>(pods: impl IntoIterator<Item = Pod<'a>>, app_id: &str) -> Option<&'a str> {
-    pods.into_iter()
-        .filter(|pod| belongs(*pod, app_id))
-        .find_map(|pod| annotation(pod, CONFIG))
-}
+/// The Configurations that the pods of a namespace name, by app ID.
+///
+/// Usually an app has one. While it is rolled out with another, there are sidecars of either, and a
+/// stream does not say which it belongs to: so both are told of, where Dapr takes the first pod that
+/// it finds. To be told of one too many costs a sidecar a reload, to miss one costs the change.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Assigned(HashMap<Box<str>, BTreeSet<Box<str>>>);
 
-fn belongs(pod: Pod<'_>, app_id: &str) -> bool {
-    annotation(pod, ENABLED).is_some_and(config::truthy)
-        && annotation(pod, APP_ID).unwrap_or(pod.name) == app_id
+// === impl Assigned ===
+
+impl Assigned {
+    /// Takes note of a pod.
+    pub fn add(&mut self, pod: Pod<'_>) {
+        let enabled = annotation(pod, ENABLED).is_some_and(config::truthy);
+        if let Some(name) = annotation(pod, CONFIG)
+            && enabled
+        {
+            let app_id = annotation(pod, APP_ID).unwrap_or(pod.name);
+            self.0.entry(app_id.into()).or_default().insert(name.into());
+        }
+    }
+
+    /// Whether a Configuration belongs to an app.
+    pub fn holds(&self, app_id: &str, name: &str) -> bool {
+        self.0.get(app_id).is_some_and(|names| names.contains(name))
+    }
 }
 
 fn annotation<'a>(pod: Pod<'a>, key: &str) -> Option<&'a str> {
@@ -45,22 +61,29 @@ mod tests {
     use super::*;
 
     #[rstest]
-    #[case(json!({"app-0": {ENABLED: "true", APP_ID: "app", CONFIG: "c"}}), Some("c"))]
-    #[case(json!({"app": {ENABLED: "Yes ", CONFIG: "c"}}), Some("c"))]
-    #[case(json!({"app-0": {ENABLED: "false", APP_ID: "app", CONFIG: "c"}}), None)]
-    #[case(json!({"app-0": {APP_ID: "app", CONFIG: "c"}}), None)]
-    #[case(json!({"app-0": {ENABLED: "true", APP_ID: "other", CONFIG: "c"}}), None)]
+    #[case(json!({"app-0": {ENABLED: "true", APP_ID: "app", CONFIG: "c"}}), &["c"])]
+    #[case(json!({"app": {ENABLED: "Yes ", CONFIG: "c"}}), &["c"])]
+    #[case(json!({"app-0": {ENABLED: "false", APP_ID: "app", CONFIG: "c"}}), &[])]
+    #[case(json!({"app-0": {APP_ID: "app", CONFIG: "c"}}), &[])]
+    #[case(json!({"app-0": {ENABLED: "true", APP_ID: "other", CONFIG: "c"}}), &[])]
     #[case(json!({
         "app-0": {ENABLED: "true", APP_ID: "app", CONFIG: ""},
         "app-1": {ENABLED: "true", APP_ID: "app", CONFIG: "d"},
-    }), Some("d"))]
-    #[case(json!({}), None)]
-    fn pods_decide(#[case] pods: serde_json::Value, #[case] expected: Option<&str>) {
+    }), &["d"])]
+    #[case(json!({
+        "app-0": {ENABLED: "true", APP_ID: "app", CONFIG: "c"},
+        "app-1": {ENABLED: "true", APP_ID: "app", CONFIG: "d"},
+    }), &["c", "d"])]
+    #[case(json!({}), &[])]
+    fn pods_decide(#[case] pods: serde_json::Value, #[case] expected: &[&str]) {
         let pods: BTreeMap<String, BTreeMap<String, String>> =
             serde_json::from_value(pods).unwrap();
-        let pods = pods
-            .iter()
-            .map(|(name, annotations)| Pod { name, annotations });
-        assert_eq!(assigned(pods, "app"), expected);
+        let mut assigned = Assigned::default();
+        for (name, annotations) in &pods {
+            assigned.add(Pod { name, annotations });
+        }
+        for name in ["c", "d"] {
+            assert_eq!(assigned.holds("app", name), expected.contains(&name));
+        }
     }
 }

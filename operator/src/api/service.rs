@@ -243,17 +243,13 @@ impl<S: ReadSecrets> Operator for Api<S> {
         )
     }
 
-    /// Only the Configuration that the caller's pods name, whatever the caller says.
+    /// Only the Configurations that the caller's pods name, whatever the caller says.
     async fn configuration_update(
         &self,
         request: Request<v1::ConfigurationUpdateRequest>,
     ) -> Answer<Self::ConfigurationUpdateStream> {
         let caller = caller(&request, |request| &request.namespace)?;
-        let assigned = self.assignments.of(&caller.namespace, &caller.app_id).await;
-        let assigned = assigned.map_err(|error| {
-            Status::unknown(format!("error finding the assigned configuration: {error}"))
-        })?;
-        let selection = Selection::Named(assigned);
+        let selection = Selection::Assigned(self.assignments.clone());
         self.events(
             caller,
             Kind::Configuration,

@@ -1,6 +1,7 @@
 //! Streams of changes.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_stream::try_stream;
 use futures::Stream;
@@ -14,18 +15,22 @@ use tonic::Status;
 
 use super::render::{RenderError, event};
 use super::{Api, stopping};
+use crate::assignment::Assignments;
 use crate::secrets::ReadSecrets;
 use crate::store::Subscription;
+
+/// Until pods that could not be listed are listed again.
+const RETRY: Duration = Duration::from_secs(1);
 
 /// A change as it is sent: the resource, and what happened to it.
 pub(super) type Sent = (Vec<u8>, ResourceEventType);
 
 /// Which resources of a kind a stream is about.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(super) enum Selection {
     All,
-    /// The one of this name, if any.
-    Named(Option<String>),
+    /// Those that the pods of the app name.
+    Assigned(Assignments),
 }
 
 impl<S: ReadSecrets> Api<S> {
@@ -43,7 +48,7 @@ impl<S: ReadSecrets> Api<S> {
         let secrets = Arc::clone(&self.secrets);
         Ok(stream(
             subscription,
-            caller.app_id,
+            caller,
             selection,
             secrets,
             self.stopping.clone(),
@@ -55,17 +60,20 @@ impl<S: ReadSecrets> Api<S> {
 /// sidecar should ask again.
 fn stream<S: ReadSecrets>(
     mut subscription: Subscription,
-    app_id: String,
+    caller: Workload,
     selection: Selection,
     secrets: Arc<S>,
     stopping: CancellationToken,
 ) -> impl Stream<Item = Result<Sent, Status>> + Send {
     try_stream! {
         while let Some(change) = stopping.run_until_cancelled(subscription.next()).await {
-            let Some(update) = Update::of(change, &app_id) else { continue };
+            let Some(update) = Update::of(change, &caller.app_id) else { continue };
             let (resource, kind) = parts(update);
-            if !selection.holds(&resource) {
-                continue;
+            let held = selection.holds(&caller, &resource);
+            match stopping.run_until_cancelled(held).await {
+                Some(true) => {}
+                Some(false) => continue,
+                None => return,
             }
             match event(&resource, &*secrets).await {
                 Ok(json) => yield (json, kind),
@@ -108,10 +116,21 @@ fn instead(
 // === impl Selection ===
 
 impl Selection {
-    fn holds(&self, resource: &Resource) -> bool {
-        match self {
-            Self::All => true,
-            Self::Named(name) => name.as_deref() == Some(resource.name()),
+    /// Whether the caller wants to hear of a resource. In doubt it is asked until it is known, since a
+    /// sidecar never asks for what it missed.
+    async fn holds(&self, caller: &Workload, resource: &Resource) -> bool {
+        let Self::Assigned(assignments) = self else {
+            return true;
+        };
+        loop {
+            match assignments.of(&caller.namespace).await {
+                Ok(assigned) => return assigned.holds(&caller.app_id, resource.name()),
+                Err(error) => {
+                    let error: &(dyn std::error::Error + 'static) = &error;
+                    tracing::warn!(error, "{resource:?} waits: its pods could not be listed");
+                }
+            }
+            tokio::time::sleep(RETRY).await;
         }
     }
 }
