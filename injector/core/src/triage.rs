@@ -1,15 +1,15 @@
 //! The order in which a review is decided (Dapr: `pkg/injector/service/handler.go`, `pod_patch.go`).
 
-use config::truthy;
+mod asked;
 
+use self::asked::{addition, almost_enabled, asked, lacking, mode};
 use crate::{
     AppIdError, Callers, Cluster, Defaults, Request, Setting, Source, UserInfo, Warning,
     app_id::{APP_ID, check},
     defaults::Layers,
-    enabled::{ENABLED, is_enabled, is_known_false},
     options::Options,
     pod::{Head, Metadata, Pod},
-    shared::{Ask, Binding, ENABLE, MODE, Mode, ModeError, Names, SERVICE_MODE, ask},
+    shared::{Binding, Mode, ModeError, Names},
     warning::quoted,
 };
 
@@ -157,71 +157,6 @@ fn served(
     Ok(Verdict::Inject(Box::new(candidate)))
 }
 
-fn asked(metadata: &Metadata) -> Option<Ask<'_>> {
-    ask(&metadata.annotations, |label| {
-        metadata.labels.contains_key(label)
-    })
-}
-
-/// The mode that a pod asks for, or else its namespace, or else the cluster.
-fn mode(
-    own: Option<&str>,
-    cluster: &Cluster,
-    namespace: &Defaults,
-) -> Result<(Mode, Source), Denial> {
-    let places = [
-        (own, Source::Pod),
-        (namespace.get(MODE), Source::Namespace),
-        (cluster.defaults.get(MODE), Source::Cluster),
-    ];
-    let said = places
-        .into_iter()
-        .find_map(|(mode, place)| Some((mode?, place)));
-    let Some((mode, place)) = said else {
-        return Ok((Mode::Sidecar, Source::BuiltIn));
-    };
-    let unknown = |error| Denial::Mode { error, place };
-    Ok((mode.parse().map_err(unknown)?, place))
-}
-
-const fn addition(place: Source) -> &'static str {
-    match place {
-        Source::Namespace => " (it is an annotation of the namespace)",
-        Source::Cluster => " (it is one of the injector's defaults)",
-        Source::Pod | Source::BuiltIn => "",
-    }
-}
-
-/// What the author of a pod should hear that asks for Dapr, but not quite.
-fn almost_enabled(metadata: &Metadata) -> Vec<Warning> {
-    let annotations = &metadata.annotations;
-    let enabled = annotations.get(ENABLED);
-    let warned = |key: &str, problem: &str, remedy: &str| {
-        let value = annotations.get(key);
-        value.map(|value| Warning::annotation(key, value, problem, remedy))
-    };
-    let warning = match enabled {
-        Some(value) if is_enabled(value) => {
-            let off = annotations
-                .get(ENABLE)
-                .is_some_and(|value| value == "false");
-            let key = if off { ENABLE } else { SERVICE_MODE };
-            let problem = "keeps the pod without Dapr, though dapr.io/enabled is \"true\"";
-            warned(key, problem, "remove one of the two")
-        }
-        Some(value) if truthy(value) || !is_known_false(value) => {
-            let problem = "is not \"true\", so the pod gets no sidecar";
-            warned(ENABLED, problem, "write \"true\" or \"false\"")
-        }
-        Some(_) => None,
-        None => {
-            let problem = "has no effect without dapr.io/enabled";
-            warned(MODE, problem, "set dapr.io/enabled to \"true\"")
-        }
-    };
-    warning.into_iter().collect()
-}
-
 fn unauthorized(user: &UserInfo) -> Warning {
     Warning::new(format!(
         "the pod gets no sidecar: {} is not allowed to have pods injected; create it through a \
@@ -235,14 +170,6 @@ fn unauthorized(user: &UserInfo) -> Warning {
 fn app_id(metadata: &Metadata) -> &str {
     let annotated = metadata.annotations.get(APP_ID).filter(|id| !id.is_empty());
     annotated.unwrap_or(&metadata.name)
-}
-
-/// What the pod of a function lacks that sentry and the operator read.
-fn lacking(metadata: &Metadata, derived: Option<String>) -> Vec<(&'static str, String)> {
-    let enabled = !metadata.annotations.contains_key(ENABLED);
-    let enabled = enabled.then(|| (ENABLED, "true".to_owned()));
-    let app_id = derived.map(|app_id| (APP_ID, app_id));
-    enabled.into_iter().chain(app_id).collect()
 }
 
 // === impl Triage ===

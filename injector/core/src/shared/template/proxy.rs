@@ -20,6 +20,9 @@ const PROXY: &str = "proxy";
 const PROGRAM: &str = "/proxy";
 /// The proxy starts in well under a second; a node under load may take much longer.
 const START_SECONDS: i32 = 60;
+/// One late answer of a busy node is no reason to send clients elsewhere. A pod that leaves is
+/// unready by that alone.
+const READY_FAILURES: i32 = 3;
 
 pub(super) fn container(daprd: &Daprd<'_>, cluster: &Cluster) -> Container {
     let instance = daprd.instance;
@@ -34,7 +37,7 @@ pub(super) fn container(daprd: &Daprd<'_>, cluster: &Cluster) -> Container {
         // The kubelet starts it before daprd and stops it after.
         restart_policy: Some("Always".into()),
         startup_probe: Some(probe(START_SECONDS)),
-        readiness_probe: Some(probe(1)),
+        readiness_probe: Some(probe(READY_FAILURES)),
         lifecycle: Some(drain()),
         resources: instance.proxy_resources.clone(),
         security_context: Some(security()),
@@ -139,7 +142,7 @@ fn app(daprd: &Daprd<'_>) -> Vec<String> {
     args
 }
 
-/// Asked each second. Unready at once: the proxy knows when it drains.
+/// Asked each second.
 fn probe(failures: i32) -> Probe {
     let get = HTTPGetAction {
         path: Some("/healthz".into()),

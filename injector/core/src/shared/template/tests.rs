@@ -127,7 +127,7 @@ fn the_proxy_starts_first_and_stops_last() {
             {"name": "NAMESPACE", "valueFrom": {"fieldRef": {"fieldPath": "metadata.namespace"}}}],
         "ports": [{"name": "proxy-health", "containerPort": 3511},
             {"name": "proxy-metrics", "containerPort": 9091}],
-        "startupProbe": probe(60), "readinessProbe": probe(1),
+        "startupProbe": probe(60), "readinessProbe": probe(3),
         "lifecycle": {"preStop": {"exec": {"command": ["/proxy", "--drain"]}}},
         "securityContext": {"allowPrivilegeEscalation": false, "capabilities": {"drop": ["ALL"]},
             "readOnlyRootFilesystem": true, "runAsNonRoot": true,
