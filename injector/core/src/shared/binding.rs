@@ -15,6 +15,10 @@ use crate::{
     shutdown::{self, Daprd, Delay},
 };
 
+/// Longest delay of a bound pod where no annotation says one, in seconds. Only its instance's proxy
+/// calls it, which is told at once that it leaves, and clients that follow endpoints.
+const LEAVE: u32 = 5;
+
 /// A pod that is bound to a shared instance, which may not exist yet.
 #[derive(Debug)]
 pub struct Binding {
@@ -40,8 +44,9 @@ impl Binding {
         cluster: &Cluster,
         defaults: &Defaults,
     ) -> Self {
-        let layers = layers(&pod, cluster, defaults);
-        let (options, warnings) = Options::read(layers, cluster);
+        let cluster = leaving_sooner(cluster);
+        let layers = layers(&pod, &cluster, defaults);
+        let (options, warnings) = Options::read(layers, &cluster);
         let protocol = layers
             .find(PROTOCOL)
             .and_then(|_| options.app.known_protocol());
@@ -69,7 +74,9 @@ impl Binding {
     /// All settings that the pod brings to its instance, and where each comes from. `namespace` as
     /// in [`triage`](crate::triage).
     pub fn settings(&self, cluster: &Cluster, namespace: &Defaults) -> Vec<Setting> {
-        Options::settings(layers(&self.pod, cluster, namespace), cluster, self.mode)
+        let cluster = leaving_sooner(cluster);
+        let layers = layers(&self.pod, &cluster, namespace);
+        Options::settings(layers, &cluster, self.mode)
     }
 
     /// The patch that binds the pod: variables for its containers, labels, and the time to leave.
@@ -147,6 +154,13 @@ impl Binding {
         variables.push(from_secret("DAPR_API_TOKEN", &secret, TOKEN));
         variables.push(app_token);
         variables
+    }
+}
+
+fn leaving_sooner(cluster: &Cluster) -> Cluster {
+    Cluster {
+        shutdown_delay: cluster.shutdown_delay.map(|seconds| seconds.min(LEAVE)),
+        ..cluster.clone()
     }
 }
 

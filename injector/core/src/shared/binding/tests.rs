@@ -132,9 +132,10 @@ fn the_apps_own_token_is_told_to_it() {
 }
 
 #[rstest]
-#[case::common(&[], Some(37), 0)]
-#[case::instance_blocks(&[("dapr.io/block-shutdown-duration", "1s")], Some(37), 0)]
-#[case::native_elsewhere(&[("dapr.io/enable-native-sidecar", "true")], Some(37), 0)]
+#[case::common(&[], Some(35), 0)]
+#[case::said(&[("trilby.dev/shutdown-delay-seconds", "9")], Some(39), 0)]
+#[case::instance_blocks(&[("dapr.io/block-shutdown-duration", "1s")], Some(35), 0)]
+#[case::native_elsewhere(&[("dapr.io/enable-native-sidecar", "true")], Some(35), 0)]
 #[case::off(&[("trilby.dev/shutdown-delay-seconds", "0")], None, 0)]
 #[case::too_long(&[("trilby.dev/shutdown-delay-seconds", "30")], None, 1)]
 fn goes_on_until_the_instance_knows_that_it_leaves(
@@ -143,7 +144,7 @@ fn goes_on_until_the_instance_knows_that_it_leaves(
     #[case] warned: usize,
 ) {
     let cluster = Cluster {
-        shutdown_delay: Some(7),
+        shutdown_delay: Some(25),
         ..cluster()
     };
     let pod = shared(annotations);
@@ -152,7 +153,7 @@ fn goes_on_until_the_instance_knows_that_it_leaves(
     let spec = &bound["spec"];
     assert_eq!(spec["terminationGracePeriodSeconds"].as_u64(), grace);
     let sleep = &spec["containers"][0]["lifecycle"]["preStop"]["sleep"]["seconds"];
-    assert_eq!(sleep.as_u64(), grace.map(|_| 7));
+    assert_eq!(sleep.as_u64(), grace.map(|grace| grace - 30));
     assert_eq!(
         bound_in(&cluster, &bound).0,
         bound,

@@ -13,9 +13,9 @@ use config::GoDuration;
 
 use crate::options::Shutdown;
 
-/// daprd's APIs go on for so long where nobody says otherwise, in seconds: until clients have heard
-/// that the pod is leaving.
-const BLOCK: u32 = 7;
+/// daprd's APIs go on for so long where nobody says otherwise, in seconds: other apps' daprds
+/// remember its address for 20 (`docs/injection.md`).
+const BLOCK: u32 = 25;
 /// What daprd takes for "nobody said" (Dapr: `pkg/runtime/config.go`), in seconds.
 const GRACE: u64 = 5;
 /// What the proxy takes at most for calls that still run (its `--drain-timeout`), in seconds.

@@ -88,7 +88,7 @@ fn daprd_listens_to_apps_on_loopback_and_calls_the_proxy() {
         "--app-channel-address 127.0.0.1 ",
         "--dapr-internal-grpc-port 50002 ",
         "--dapr-public-port 3501 ",
-        "--dapr-block-shutdown-duration 7s ",
+        "--dapr-block-shutdown-duration 25s ",
         "--enable-mtls ",
     ] {
         assert!(args.contains(said), "{said} is not in {args}");
@@ -284,8 +284,8 @@ fn is_placed_as_wanted() {
 }
 
 #[rstest]
-#[case::built_in(&[], Some(0), "7s", 33)]
-#[case::old_cluster(&[], None, "7s", 33)]
+#[case::built_in(&[], Some(0), "25s", 51)]
+#[case::old_cluster(&[], None, "25s", 51)]
 #[case::of_the_cluster(&[], Some(10), "10s", 36)]
 #[case::annotated(&[("block-shutdown-duration", "1m500ms"), ("graceful-shutdown-seconds", "20")], Some(10), "1m500ms", 101)]
 #[case::unreadable(&[("block-shutdown-duration", "soon")], Some(10), "soon", 26)]
