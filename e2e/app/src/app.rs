@@ -1,5 +1,6 @@
 use crate::flags::Flags;
 use crate::sidecar::Sidecar;
+use axum::http::Method;
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -14,6 +15,7 @@ pub(crate) struct App {
     pub(crate) state_store: String,
     pub(crate) pubsub: String,
     pub(crate) topics: Vec<String>,
+    ledger: Option<String>,
     host_actors: bool,
     events: Mutex<Vec<Value>>,
     counters: Mutex<HashMap<String, u64>>,
@@ -22,11 +24,12 @@ pub(crate) struct App {
 impl App {
     pub(crate) fn new(flags: &Flags) -> Self {
         Self {
-            sidecar: Sidecar::new(flags.dapr_http_port),
+            sidecar: Sidecar::new(flags),
             name: flags.hostname.clone(),
             state_store: flags.state_store.clone(),
             pubsub: flags.pubsub.clone(),
             topics: flags.topics.clone(),
+            ledger: flags.ledger.clone(),
             host_actors: flags.host_actors,
             events: Mutex::default(),
             counters: Mutex::default(),
@@ -39,8 +42,20 @@ impl App {
         json!({"entities": entities})
     }
 
-    pub(crate) fn record(&self, event: Value) {
+    /// Keeps an event, here and in the ledger if there is one.
+    pub(crate) async fn record(&self, event: Value) -> Result<(), String> {
+        if let Some(ledger) = &self.ledger {
+            let url = format!("{ledger}/events");
+            let told = self
+                .sidecar
+                .answer(Method::POST, &url, event.to_string().into());
+            let (status, _) = told.await?;
+            if !status.is_success() {
+                return Err(format!("the ledger answered {status}"));
+            }
+        }
         lock(&self.events).push(event);
+        Ok(())
     }
 
     pub(crate) fn received(&self) -> Vec<Value> {

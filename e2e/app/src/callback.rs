@@ -72,8 +72,12 @@ impl AppCallback for Callback {
         &self,
         request: Request<TopicEventRequest>,
     ) -> Result<Response<TopicEventResponse>, Status> {
-        self.app.record(cloud_event(&request.into_inner()));
-        let status = TopicEventResponseStatus::Success.into();
+        let kept = self.app.record(cloud_event(&request.into_inner())).await;
+        let status = match kept {
+            Ok(()) => TopicEventResponseStatus::Success,
+            Err(_) => TopicEventResponseStatus::Retry,
+        };
+        let status = status.into();
         Ok(Response::new(TopicEventResponse { status }))
     }
 

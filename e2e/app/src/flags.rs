@@ -22,6 +22,12 @@ pub(crate) struct Flags {
     /// The sidecar's HTTP port on localhost
     #[arg(long, env, default_value_t = 3500)]
     pub(crate) dapr_http_port: u16,
+    /// Where daprd's HTTP API is, if not on localhost
+    #[arg(long, env)]
+    pub(crate) dapr_http_endpoint: Option<String>,
+    /// What daprd wants to see
+    #[arg(long, env, hide_env_values = true)]
+    pub(crate) dapr_api_token: Option<String>,
     /// The state store's name
     #[arg(long, env, default_value = "statestore")]
     pub(crate) state_store: String,
@@ -37,6 +43,12 @@ pub(crate) struct Flags {
     /// Get this URL, print the answer, and end; success decides the exit code
     #[arg(long)]
     pub(crate) get: Option<String>,
+    /// After that ask the sidecar to end, as jobs do
+    #[arg(long, requires = "get")]
+    pub(crate) shutdown: bool,
+    /// Tell the application at this URL of each event before it is acknowledged
+    #[arg(long, env)]
+    pub(crate) ledger: Option<String>,
     /// What `/hello` answers; a pod's host name is the pod's name
     #[arg(long, env, default_value = "testapp")]
     pub(crate) hostname: String,

@@ -49,6 +49,7 @@ fn driven() -> Router<Arc<App>> {
         .route("/call/{app}/{*method}", any(call))
         .route("/publish/{topic}", post(publish).put(publish))
         .route("/received", get(received))
+        .route("/received/data", get(received_data))
         .route("/count/{id}", any(count))
         .route("/binding/{name}/{*path}", get(binding))
         .route("/metadata", get(metadata))
@@ -113,6 +114,12 @@ async fn received(State(app): Shared) -> Json<Vec<Value>> {
     Json(app.received())
 }
 
+/// What the publishers sent, without what brokers and daprd add.
+async fn received_data(State(app): Shared) -> Json<Vec<Value>> {
+    let events = app.received().into_iter();
+    Json(events.map(|mut event| event["data"].take()).collect())
+}
+
 async fn count(State(app): Shared, Path(id): Path<String>) -> Response {
     let path = format!("actors/{ACTOR}/{id}/method/increment");
     app.sidecar.call(Method::PUT, &path, Bytes::new()).await
@@ -140,7 +147,7 @@ async fn metadata(State(app): Shared) -> Response {
 async fn load(State(app): Shared, body: Bytes) -> Result<Json<Outcome>, (StatusCode, String)> {
     let load: Load = serde_json::from_slice(&body)
         .map_err(|error| (StatusCode::BAD_REQUEST, error.to_string()))?;
-    Ok(Json(load::run(&app.sidecar.http, load).await))
+    Ok(Json(load::run(&app.sidecar, load).await))
 }
 
 async fn subscriptions(State(app): Shared) -> Json<Vec<Value>> {
@@ -148,9 +155,13 @@ async fn subscriptions(State(app): Shared) -> Json<Vec<Value>> {
     Json(app.topics.iter().map(subscribe).collect())
 }
 
+/// An event that can't be kept is to come again.
 async fn event(State(app): Shared, Json(event): Json<Value>) -> Json<Value> {
-    app.record(event);
-    Json(json!({"status": "SUCCESS"}))
+    let status = match app.record(event).await {
+        Ok(()) => "SUCCESS",
+        Err(_) => "RETRY",
+    };
+    Json(json!({"status": status}))
 }
 
 async fn actor_config(State(app): Shared) -> Json<Value> {
@@ -169,6 +180,7 @@ async fn act(
     match method.as_str() {
         "increment" => Json(app.increment(&id)).into_response(),
         "get" => Json(app.count(&id)).into_response(),
+        "visit" => format!("{} {}", app.name, app.increment(&id)).into_response(),
         other => (StatusCode::NOT_FOUND, format!("no actor method {other:?}")).into_response(),
     }
 }

@@ -12,7 +12,7 @@ use axum::http::Method;
 use bytes::Bytes;
 use clap::Parser;
 use flags::{Flags, Protocol};
-use sidecar::{Sidecar, answer};
+use sidecar::Sidecar;
 use std::net::{Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
@@ -35,13 +35,20 @@ async fn main() -> anyhow::Result<()> {
 
 /// What a job does.
 async fn get(flags: &Flags, url: &str) -> anyhow::Result<()> {
-    let http = Sidecar::new(flags.dapr_http_port).http;
-    let answer = answer(&http, Method::GET, url, Bytes::new()).await;
-    let (status, body) = answer.map_err(anyhow::Error::msg)?;
-    let text = String::from_utf8_lossy(&body);
-    anyhow::ensure!(status.is_success(), "{url} answered {status}: {text}");
-    println!("{text}");
+    let sidecar = Sidecar::new(flags);
+    println!("{}", succeed(&sidecar, Method::GET, url).await?);
+    if flags.shutdown {
+        succeed(&sidecar, Method::POST, "/v1.0/shutdown").await?;
+    }
     Ok(())
+}
+
+async fn succeed(sidecar: &Sidecar, method: Method, url: &str) -> anyhow::Result<String> {
+    let answer = sidecar.answer(method, url, Bytes::new()).await;
+    let (status, body) = answer.map_err(anyhow::Error::msg)?;
+    let text = String::from_utf8_lossy(&body).into_owned();
+    anyhow::ensure!(status.is_success(), "{url} answered {status}: {text}");
+    Ok(text)
 }
 
 fn address(port: u16) -> SocketAddr {

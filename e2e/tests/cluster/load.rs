@@ -3,8 +3,8 @@
 use e2e::{Apps, steps::pod};
 use serde_json::{Value, json};
 
-/// A sidecar's API, from its application.
-pub(crate) const SIDECAR: &str = "http://127.0.0.1:3500/v1.0";
+/// The API of an application's daprd, wherever that is.
+pub(crate) const DAPR: &str = "/v1.0";
 
 /// Has an application call the URLs in turn; returns the count and what failed.
 pub(crate) fn call(apps: &Apps<'_>, app: &str, urls: &[String], rate: u32, seconds: u64) -> Value {

@@ -6,7 +6,7 @@ use e2e::{Apps, NAMESPACE};
 use serde_json::Value;
 
 use crate::{
-    load::{self, SIDECAR},
+    load::{self, DAPR},
     stage::{settled, stage},
 };
 
@@ -23,10 +23,10 @@ fn a_rolling_restart_fails_no_call() {
         scale(apps, 2);
         settled(apps);
         let urls = [
-            format!("{SIDECAR}/invoke/back/method/hello"),
-            format!("{SIDECAR}/actors/counter/one/method/increment"),
-            format!("{SIDECAR}/invoke/back/method/hello"),
-            format!("{SIDECAR}/actors/counter/two/method/increment"),
+            format!("{DAPR}/invoke/back/method/hello"),
+            format!("{DAPR}/actors/counter/one/method/increment"),
+            format!("{DAPR}/invoke/back/method/hello"),
+            format!("{DAPR}/actors/counter/two/method/increment"),
         ];
         let outcome = while_called(apps, &urls, || {
             thread::sleep(BEFORE);

@@ -7,7 +7,7 @@ use e2e::{Apps, CONTROL_PLANE, Install, NAMESPACE, SERVICES, steps::pod};
 use serde_json::Value;
 
 use crate::{
-    load::{self, SIDECAR},
+    load::{self, DAPR},
     stage::stage,
 };
 
@@ -42,7 +42,7 @@ fn sidecars_of_every_age_call_each_other_through_rotations() {
 
 /// Every application calls every other one until `meanwhile` is over; no call may fail.
 fn while_all_call(apps: &Apps<'_>, names: &[String], meanwhile: impl FnOnce() + Send) {
-    let url = |name: &String| format!("{SIDECAR}/invoke/{name}/method/hello");
+    let url = |name: &String| format!("{DAPR}/invoke/{name}/method/hello");
     let urls: Vec<String> = names.iter().map(url).collect();
     thread::scope(|scope| {
         let busy = scope.spawn(meanwhile);

@@ -50,6 +50,27 @@ async fn an_actor_counts_until_it_is_deactivated() {
     assert_eq!(status, StatusCode::NOT_FOUND);
 }
 
+/// An application that can't keep an event must not acknowledge it.
+#[tokio::test]
+async fn an_event_is_kept_in_the_ledger_before_it_is_acknowledged() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("--ledger=http://{}", listener.local_addr().unwrap());
+    let ledger = app(&[]);
+    let server = axum::serve(listener, ledger.clone()).into_future();
+    let app = app(&[&url]);
+    let event = r#"{"data": 7}"#;
+    let (_, verdict) = tokio::select! {
+        verdict = ask(&app, "POST", "/events", event) => verdict,
+        ended = server => unreachable!("{ended:?}"),
+    };
+    assert_eq!(verdict, json!({"status": "SUCCESS"}));
+    let (_, data) = ask(&ledger, "GET", "/received/data", "").await;
+    assert_eq!(data, json!([7]));
+    // The server went with the select.
+    let (_, verdict) = ask(&app, "POST", "/events", event).await;
+    assert_eq!(verdict, json!({"status": "RETRY"}));
+}
+
 #[tokio::test]
 async fn actors_are_hosted_unless_told_otherwise() {
     assert_eq!(
