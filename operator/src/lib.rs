@@ -3,6 +3,8 @@
 //! ```text
 //! API server -> follow (a watch for each kind) -> Store -> api (gRPC over mTLS) -> sidecars
 //!            -> services (leader only): workloads and Services -> apply, delete
+//!            -> status (leader only): conditions and Events about resources
+//!            -> watchdog (leader only): pods that asked for a sidecar and have none
 //!            <- webhook: conversion of Subscriptions, and the certificate bundle for it
 //! ```
 
@@ -20,6 +22,7 @@ mod start;
 pub mod status;
 pub mod store;
 mod system;
+mod watchdog;
 mod webhook;
 
 pub use assignment::Assignments;

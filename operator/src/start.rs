@@ -17,7 +17,8 @@ use crate::api::Api;
 use crate::metrics::Metrics;
 use crate::store::Store;
 use crate::system::{self, System, SystemError};
-use crate::{Assignments, Flags, Secrets, api, follow, services, status, webhook};
+use crate::watchdog::Orders;
+use crate::{Assignments, Flags, Secrets, api, follow, services, status, watchdog, webhook};
 
 /// The Lease that the leader holds; its name is that of Dapr's operator.
 const LEASE: &str = "operator.dapr.io";
@@ -34,9 +35,6 @@ pub enum StartError {
     /// A flag makes no sense.
     #[error(transparent)]
     Schedule(#[from] UnknownSchedule),
-    /// A part that was asked for does not exist.
-    #[error("the injector watchdog does not exist yet: start with -watch-interval=0")]
-    Watchdog,
     /// A listen address makes no sense.
     #[error(transparent)]
     Address(#[from] ListenAddressError),
@@ -58,6 +56,7 @@ struct Operator {
     client: Client,
     namespace: String,
     watched: Option<String>,
+    schedule: Schedule,
 }
 
 /// Starts all parts of the operator and returns once they run.
@@ -68,9 +67,7 @@ struct Operator {
 pub async fn start(process: Process, flags: Flags) -> Result<(), StartError> {
     declare_targets(&process);
     process::refuse_root()?;
-    if flags.watch_interval.parse::<Schedule>()? != Schedule::Disabled {
-        return Err(StartError::Watchdog);
-    }
+    let schedule = flags.watch_interval.parse()?;
     let namespace = env::var("NAMESPACE").ok().filter(|it| !it.is_empty());
     let namespace = namespace.ok_or(StartError::Namespace)?;
     let client = process::kubernetes::client(flags.kubeconfig.as_deref()).await?;
@@ -81,6 +78,7 @@ pub async fn start(process: Process, flags: Flags) -> Result<(), StartError> {
         client,
         namespace,
         watched,
+        schedule,
     };
     let stopping = operator.process.stopping();
     match stopping.run_until_cancelled(operator.system()).await {
@@ -122,7 +120,8 @@ impl Operator {
         self.convert(&identity, &anchors)?;
         let leading = self.lead();
         self.make_services(settings, leading.clone());
-        self.keep_status(stores, leading);
+        self.keep_status(stores, leading.clone());
+        self.watch_pods(leading);
         Ok(())
     }
 
@@ -231,6 +230,25 @@ impl Operator {
         self.spawn("status", async move {
             if elected(leading, &stopping).await {
                 status::keep(client, watched, stores, stopping).await;
+            }
+        });
+    }
+
+    fn watch_pods(&self, leading: watch::Receiver<bool>) {
+        if self.schedule == Schedule::Disabled {
+            return;
+        }
+        let orders = Orders {
+            namespace: self.namespace.clone(),
+            watched: self.watched.clone(),
+            schedule: self.schedule,
+            per_minute: self.flags.max_pod_restarts_per_minute,
+            label: self.flags.watchdog_can_patch_pod_labels,
+        };
+        let (client, stopping) = (self.client.clone(), self.process.stopping());
+        self.spawn_until_stopped("watchdog", async move {
+            if elected(leading, &stopping).await {
+                watchdog::watch(client, orders, stopping).await;
             }
         });
     }
