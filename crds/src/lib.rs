@@ -22,7 +22,7 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
 };
 
 use resource::Column;
-pub use resource::GROUP;
+pub use resource::{GROUP, VERSION_ANNOTATION};
 pub use schema::SchemaError;
 
 /// Name of the Service in front of the conversion webhook.

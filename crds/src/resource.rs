@@ -52,6 +52,10 @@ macro_rules! resource {
 }
 pub(crate) use resource;
 
+/// Annotation of a definition: the release it came with.
+pub const VERSION_ANNOTATION: &str = "trilby.dev/version";
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+
 /// What lists of a kind show: a name, and the path of its value.
 pub(crate) type Column = (&'static str, &'static str);
 
@@ -64,6 +68,7 @@ where
         metadata: ObjectMeta {
             name: Some(format!("{}.{}", K::plural(&()), K::group(&()))),
             labels: Some([("app.kubernetes.io/part-of".to_owned(), "dapr".to_owned())].into()),
+            annotations: Some([(VERSION_ANNOTATION.to_owned(), VERSION.to_owned())].into()),
             ..ObjectMeta::default()
         },
         spec: CustomResourceDefinitionSpec {

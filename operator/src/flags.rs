@@ -28,6 +28,14 @@ pub struct Flags {
     #[arg(long, default_value_t = false, action = ArgAction::Set, num_args = 0..=1,
           require_equals = true, default_missing_value = "true", value_parser = boolean)]
     pub disable_service_reconciler: bool,
+    /// Leave the definitions of resources as they are, even if they are older than this release
+    #[arg(long, default_value_t = false, action = ArgAction::Set, num_args = 0..=1,
+          require_equals = true, default_missing_value = "true", value_parser = boolean)]
+    pub disable_crd_updates: bool,
+    /// Judge no resources when they are written
+    #[arg(long, default_value_t = false, action = ArgAction::Set, num_args = 0..=1,
+          require_equals = true, default_missing_value = "true", value_parser = boolean)]
+    pub disable_resource_validation: bool,
     /// Write no conditions and no Events about resources
     #[arg(long, default_value_t = false, action = ArgAction::Set, num_args = 0..=1,
           require_equals = true, default_missing_value = "true", value_parser = boolean)]

@@ -5,11 +5,13 @@
 //!            -> services (leader only): workloads and Services -> apply, delete
 //!            -> status (leader only): conditions and Events about resources
 //!            -> watchdog (leader only): pods that asked for a sidecar and have none
-//!            <- webhook: conversion of Subscriptions, and the certificate bundle for it
+//!            -> definitions (leader only): the kinds of resources, as of this release
+//!            <- webhook: conversion of Subscriptions, validation, and the certificate bundle for them
 //! ```
 
 pub mod api;
 mod assignment;
+mod definitions;
 #[cfg(test)]
 mod fixtures;
 mod flags;

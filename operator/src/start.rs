@@ -18,7 +18,9 @@ use crate::metrics::Metrics;
 use crate::store::Store;
 use crate::system::{self, System, SystemError};
 use crate::watchdog::Orders;
-use crate::{Assignments, Flags, Secrets, api, follow, services, status, watchdog, webhook};
+use crate::{
+    Assignments, Flags, Secrets, api, definitions, follow, services, status, watchdog, webhook,
+};
 
 /// The Lease that the leader holds; its name is that of Dapr's operator.
 const LEASE: &str = "operator.dapr.io";
@@ -119,6 +121,7 @@ impl Operator {
         self.serve_sidecars(stores.clone(), &identity, &anchors)?;
         self.convert(&identity, &anchors)?;
         let leading = self.lead();
+        self.update_definitions(leading.clone());
         self.make_services(settings, leading.clone());
         self.keep_status(stores, leading.clone());
         self.watch_pods(leading);
@@ -211,14 +214,32 @@ impl Operator {
         }
         let address = &self.flags.webhook_server_listen_address;
         let addresses = addresses(address, self.flags.webhook_server_port)?;
-        let stopping = self.process.stopping();
-        let serving = webhook::serve(addresses, identity.clone(), stopping.clone());
+        let (client, stopping) = (self.client.clone(), self.process.stopping());
+        let validate = !self.flags.disable_resource_validation;
+        let serving = webhook::serve(addresses, identity.clone(), validate, stopping.clone());
         self.process.spawn("webhook", serving);
-        let (client, anchors) = (self.client.clone(), anchors.clone());
-        let keeping =
-            webhook::keep_bundle(client, self.namespace.clone(), anchors, ready, stopping);
+        if validate {
+            let (client, stopping) = (client.clone(), stopping.clone());
+            let keeping = webhook::keep_validation(client, anchors.clone(), stopping);
+            self.spawn("validation-bundle", keeping);
+        }
+        let (namespace, anchors) = (self.namespace.clone(), anchors.clone());
+        let keeping = webhook::keep_bundle(client, namespace, anchors, ready, stopping);
         self.spawn("webhook-bundle", keeping);
         Ok(())
+    }
+
+    fn update_definitions(&self, leading: watch::Receiver<bool>) {
+        if self.flags.disable_crd_updates {
+            return;
+        }
+        let (client, namespace) = (self.client.clone(), self.namespace.clone());
+        let stopping = self.process.stopping();
+        self.spawn_until_stopped("definitions", async move {
+            if elected(leading, &stopping).await {
+                definitions::update(client, namespace, stopping).await;
+            }
+        });
     }
 
     fn keep_status(&self, stores: Vec<Arc<Store>>, leading: watch::Receiver<bool>) {

@@ -14,6 +14,7 @@
 pub mod assignment;
 pub mod caller;
 pub mod conversion;
+pub mod definitions;
 pub mod index;
 pub mod kind;
 pub mod pending;
@@ -21,6 +22,7 @@ pub mod resource;
 pub mod secrets;
 pub mod service;
 pub mod status;
+pub mod validation;
 pub mod watchdog;
 
 #[cfg(test)]

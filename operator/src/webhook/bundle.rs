@@ -10,12 +10,15 @@ use kube::{Api, Client};
 use operator_core::kind::Kind;
 use process::Target;
 use serde_json::{Value, json};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use crate::object::{api_resource, is_absence};
+use crate::definitions;
+use crate::object::is_absence;
 
 const FIRST_WAIT: Duration = Duration::from_secs(1);
 const LONGEST_WAIT: Duration = Duration::from_mins(1);
+const LOOK_EVERY: Duration = Duration::from_secs(30);
 
 /// Keeps the definition of Subscriptions in step with the trust anchors, until `stopping`.
 pub(crate) async fn keep_bundle(
@@ -31,11 +34,14 @@ pub(crate) async fn keep_bundle(
 }
 
 async fn keep(client: Client, namespace: &str, anchors: TrustAnchors, ready: Target) {
-    let definitions = definitions(client);
+    let definitions = definitions::api(client);
     let mut bundle = anchors.ready().await;
     loop {
         publish_until_done(&definitions, namespace, bundle.pem(), &ready).await;
-        bundle = anchors.changed(&bundle).await;
+        // Whoever writes the definition anew puts the placeholder back.
+        if let Ok(newer) = timeout(LOOK_EVERY, anchors.changed(&bundle)).await {
+            bundle = newer;
+        }
     }
 }
 
@@ -94,14 +100,6 @@ fn patch(client_config: &Value, namespace: &str, bundle: &str) -> Option<Value> 
     };
     let client_config = json!({"service": service, "caBundle": bundle});
     Some(json!({"spec": {"conversion": {"webhook": {"clientConfig": client_config}}}}))
-}
-
-fn definitions(client: Client) -> Api<DynamicObject> {
-    let (kind, plural) = ("CustomResourceDefinition", "customresourcedefinitions");
-    Api::all_with(
-        client,
-        &api_resource("apiextensions.k8s.io", "v1", kind, plural),
-    )
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
-//! Conversion of Subscriptions for the API server.
+//! Conversion of Subscriptions, and validation of resources, for the API server.
 
 mod bundle;
+mod validation;
 
 use std::net::SocketAddr;
 
@@ -12,10 +13,12 @@ use axum::routing::any;
 use axum::{Json, Router};
 use identity::tls::{Clients, server};
 use identity::{Identity, Listener};
-use operator_core::conversion::answer;
+use operator_core::{conversion, validation as decision};
+use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 pub(crate) use bundle::keep_bundle;
+pub(crate) use validation::keep_validation;
 
 /// Why conversions are not served.
 #[derive(Debug, thiserror::Error)]
@@ -31,10 +34,11 @@ pub(crate) enum WebhookError {
     Serve(#[from] std::io::Error),
 }
 
-/// Serves conversions until `stopping`, as soon as there is an identity to serve them with.
+/// Serves conversions, and validations if so asked, until `stopping`, as soon as there is an identity to serve them with.
 pub(crate) async fn serve(
     addresses: Vec<SocketAddr>,
     identity: Identity,
+    validate: bool,
     stopping: CancellationToken,
 ) -> Result<(), WebhookError> {
     if stopping
@@ -47,7 +51,7 @@ pub(crate) async fn serve(
     let tls = server(&identity, Clients::Any, &[])?;
     let listener = Listener::bind(&addresses, Some(tls)).await;
     let listener = listener.map_err(|error| WebhookError::Listen(addresses, error))?;
-    axum::serve(listener, router())
+    axum::serve(listener, router(validate))
         .with_graceful_shutdown(stopping.cancelled_owned())
         .await?;
     Ok(())
@@ -55,14 +59,26 @@ pub(crate) async fn serve(
 
 /// A review holds all objects of a list, so its size has no limit here; only the API server is
 /// told where this is.
-fn router() -> Router {
-    Router::new()
-        .route("/convert", any(convert))
-        .layer(DefaultBodyLimit::disable())
+fn router(validate: bool) -> Router {
+    let router = Router::new().route("/convert", any(convert));
+    let router = if validate {
+        router.route("/validate", any(self::validate))
+    } else {
+        router
+    };
+    router.layer(DefaultBodyLimit::disable())
 }
 
 async fn convert(body: Bytes) -> Response {
-    match serde_json::from_slice(&body).ok().and_then(answer) {
+    answer(&body, conversion::answer)
+}
+
+async fn validate(body: Bytes) -> Response {
+    answer(&body, decision::answer)
+}
+
+fn answer(body: &[u8], decide: fn(Value) -> Option<Value>) -> Response {
+    match serde_json::from_slice(body).ok().and_then(decide) {
         Some(answer) => Json(answer).into_response(),
         None => StatusCode::BAD_REQUEST.into_response(),
     }
@@ -73,14 +89,14 @@ mod tests {
     use axum::body::{Body, to_bytes};
     use axum::http::Request;
     use rstest::rstest;
-    use serde_json::{Value, json};
+    use serde_json::json;
     use tower::ServiceExt;
 
     use super::*;
 
     async fn post(path: &str, body: String) -> (StatusCode, Value) {
         let request = Request::post(path).body(Body::from(body)).unwrap();
-        let response = router().oneshot(request).await.unwrap();
+        let response = router(true).oneshot(request).await.unwrap();
         let status = response.status();
         let body = to_bytes(response.into_body(), usize::MAX).await.unwrap();
         (status, serde_json::from_slice(&body).unwrap_or_default())
@@ -101,8 +117,28 @@ mod tests {
         );
     }
 
+    #[tokio::test]
+    async fn a_resource_is_judged() {
+        let review = json!({"kind": "AdmissionReview", "request": {
+            "uid": "u",
+            "kind": {"group": "dapr.io", "kind": "Component"},
+            "object": {"spec": {"type": "stat.redis"}},
+        }});
+        let (status, answer) = post("/validate", review.to_string()).await;
+        assert_eq!(status, StatusCode::OK);
+        assert_eq!(answer["response"]["allowed"], false);
+    }
+
+    #[tokio::test]
+    async fn nothing_is_judged_where_that_is_not_wanted() {
+        let request = Request::post("/validate").body(Body::empty()).unwrap();
+        let response = router(false).oneshot(request).await.unwrap();
+        assert_eq!(response.status(), StatusCode::NOT_FOUND);
+    }
+
     #[rstest]
     #[case("/convert", "{", StatusCode::BAD_REQUEST)]
+    #[case("/validate", "{}", StatusCode::BAD_REQUEST)]
     #[case("/convert", "{}", StatusCode::BAD_REQUEST)]
     #[case("/other", "{}", StatusCode::NOT_FOUND)]
     #[tokio::test]
