@@ -40,6 +40,14 @@ pub struct Flags {
     #[arg(long, default_value_t = false, action = ArgAction::Set, num_args = 0..=1,
           require_equals = true, default_missing_value = "true", value_parser = boolean)]
     pub disable_resource_status: bool,
+    /// Make no shared instances, and leave those that there are as they are
+    #[arg(long, default_value_t = false, action = ArgAction::Set, num_args = 0..=1,
+          require_equals = true, default_missing_value = "true", value_parser = boolean)]
+    pub disable_shared_instances: bool,
+    /// Tell the daprds of shared instances where the scheduler is
+    #[arg(long, env, default_value_t = true, action = ArgAction::Set, num_args = 0..=1,
+          require_equals = true, default_missing_value = "true", value_parser = boolean)]
+    pub scheduler_enabled: bool,
     /// Look at this namespace only
     #[arg(long, default_value = "")]
     pub watch_namespace: String,

@@ -4,26 +4,25 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::StreamExt;
-use kube::api::ListParams;
+use futures::{Stream, StreamExt};
+use kube::api::{ApiResource, ListParams};
 use kube::{Api, Client};
 use operator_core::kind::Kind;
 use operator_core::resource::Resource;
 use process::kubernetes::{Event, watch};
 use serde_json::Value;
 
-use crate::object::{Object, api_resource, is_absence};
+use crate::object::{Object, api_resource, is_absence, is_refusal};
 use crate::store::Store;
 
 /// How long until a kind that the API server does not know is looked for again.
 const MISSING_KIND_WAIT: Duration = Duration::from_secs(10);
 
+/// The longest wait for a kind that this process may not read.
+const HIDDEN_KIND_WAIT: Duration = Duration::from_mins(5);
+
 /// The objects of a kind, in all namespaces or in one.
-pub(crate) fn api(
-    client: Client,
-    resource: &kube::api::ApiResource,
-    namespace: Option<&str>,
-) -> Api<Object> {
+pub(crate) fn api(client: Client, resource: &ApiResource, namespace: Option<&str>) -> Api<Object> {
     match namespace {
         Some(namespace) => Api::namespaced_with(client, namespace, resource),
         None => Api::all_with(client, resource),
@@ -81,6 +80,67 @@ pub(crate) async fn installed(api: &Api<Object>, kind: &str, missing: impl FnOnc
 pub(crate) async fn is_known(api: &Api<Object>) -> bool {
     let listed = api.list(&ListParams::default().limit(1)).await;
     !listed.is_err_and(|error| is_absence(&error))
+}
+
+/// The namespaces, or the one that is looked at.
+pub(crate) fn namespaces(
+    client: Client,
+    namespace: Option<&str>,
+) -> impl Stream<Item = Event<Object>> + Send + use<> {
+    let resource = api_resource("", "v1", "Namespace", "namespaces");
+    let mut params = ListParams::default();
+    if let Some(namespace) = namespace {
+        params = params.fields(&format!("metadata.name={namespace}"));
+    }
+    watch_shown(Api::all_with(client, &resource), params, "Namespace")
+}
+
+/// A watch; as long as the API server does not know the kind, or does not show it to this process,
+/// there are no objects of it. That is said once.
+pub(crate) fn watch_shown(
+    api: Api<Object>,
+    params: ListParams,
+    kind: &'static str,
+) -> impl Stream<Item = Event<Object>> + Send {
+    async_stream::stream! {
+        let mut wait = MISSING_KIND_WAIT;
+        while let Some(error) = refusal(&api, &params).await {
+            if wait == MISSING_KIND_WAIT {
+                complain(kind, &error);
+                yield Event::Reset(Vec::new());
+            }
+            tokio::time::sleep(wait).await;
+            wait = (wait * 2).min(HIDDEN_KIND_WAIT);
+        }
+        for await event in watch(api, params) {
+            yield event;
+        }
+    }
+}
+
+/// Apart, so that nothing that can't move between threads lives across a wait.
+fn complain(kind: &str, error: &kube::Error) {
+    if is_absence(error) {
+        tracing::info!(
+            kind,
+            "the API server does not know this kind; going on without"
+        );
+        return;
+    }
+    let error: &(dyn std::error::Error + 'static) = error;
+    tracing::warn!(
+        error,
+        kind,
+        "this process may not read this kind; going on without"
+    );
+}
+
+/// Why there is nothing to read. Other errors than these two are the watch's business.
+async fn refusal(api: &Api<Object>, params: &ListParams) -> Option<kube::Error> {
+    let listed = api.list(&params.clone().limit(1)).await;
+    listed
+        .err()
+        .filter(|error| is_absence(error) || is_refusal(error))
 }
 
 /// One object that cannot be used must not hide the others.

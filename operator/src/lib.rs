@@ -20,6 +20,7 @@ mod metrics;
 mod object;
 mod secrets;
 mod services;
+mod shared;
 mod start;
 pub mod status;
 pub mod store;

@@ -63,12 +63,21 @@ pub(crate) fn is_absence(error: &kube::Error) -> bool {
     matches!(error, kube::Error::Api(status) if status.code == 404)
 }
 
-/// What the API server calls a kind.
+/// Whether the API server says that this process may not do that.
+pub(crate) fn is_refusal(error: &kube::Error) -> bool {
+    matches!(error, kube::Error::Api(status) if status.code == 403)
+}
+
+/// What the API server calls a kind. The oldest group has no name.
 pub(crate) fn api_resource(group: &str, version: &str, kind: &str, plural: &str) -> ApiResource {
+    let api_version = match group {
+        "" => version.to_owned(),
+        group => format!("{group}/{version}"),
+    };
     ApiResource {
         group: group.to_owned(),
         version: version.to_owned(),
-        api_version: format!("{group}/{version}"),
+        api_version,
         kind: kind.to_owned(),
         plural: plural.to_owned(),
     }

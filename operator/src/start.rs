@@ -8,6 +8,7 @@ use identity::{KeyKind, Provider, Request, TrustAnchors};
 use kube::Client;
 use operator_core::kind::Kind;
 use operator_core::service::{Settings, WorkloadKind};
+use operator_core::shared::Modes;
 use operator_core::watchdog::{Schedule, UnknownSchedule};
 use process::Process;
 use process::kubernetes::lease::{LeaseError, stand};
@@ -15,6 +16,7 @@ use tokio::sync::watch;
 
 use crate::api::Api;
 use crate::metrics::Metrics;
+use crate::shared::{self, Environment, World};
 use crate::store::Store;
 use crate::system::{self, System, SystemError};
 use crate::watchdog::Orders;
@@ -122,7 +124,11 @@ impl Operator {
         self.convert(&identity, &anchors)?;
         let leading = self.lead();
         self.update_definitions(leading.clone());
-        self.make_services(settings, leading.clone());
+        let environment = self.environment();
+        self.make_services(settings, environment.as_ref(), leading.clone());
+        if let Some(environment) = environment {
+            self.share(environment, settings, &anchors, &stores, leading.clone());
+        }
         self.keep_status(stores, leading.clone());
         self.watch_pods(leading);
         Ok(())
@@ -274,13 +280,50 @@ impl Operator {
         });
     }
 
-    fn make_services(&self, settings: Settings, leading: watch::Receiver<bool>) {
+    /// What shared instances are made with; none where they are switched off.
+    fn environment(&self) -> Option<Environment> {
+        if self.flags.disable_shared_instances {
+            return None;
+        }
+        let lookup = |name: &str| env::var(name).ok();
+        Environment::read(&lookup, self.flags.scheduler_enabled)
+    }
+
+    fn share(
+        &self,
+        environment: Environment,
+        settings: Settings,
+        anchors: &TrustAnchors,
+        stores: &[Arc<Store>],
+        leading: watch::Receiver<bool>,
+    ) {
+        let is_configurations = |store: &&Arc<Store>| store.kind() == Kind::Configuration;
+        let Some(configurations) = stores.iter().find(is_configurations).cloned() else {
+            return;
+        };
+        let (client, anchors) = (self.client.clone(), anchors.clone());
+        let (watched, stopping) = (self.watched.clone(), self.process.stopping());
+        let world = World::new(client, environment, settings.mtls, anchors, configurations);
+        self.spawn("shared-instances", async move {
+            if elected(leading, &stopping).await {
+                shared::control(world, watched, stopping).await;
+            }
+        });
+    }
+
+    fn make_services(
+        &self,
+        settings: Settings,
+        environment: Option<&Environment>,
+        leading: watch::Receiver<bool>,
+    ) {
         if self.flags.disable_service_reconciler {
             return;
         }
         let mut metrics = Metrics::default();
         self.process
             .metrics(|registry| metrics = Metrics::register(registry));
+        let modes = Modes::new(environment.and_then(Environment::mode));
         let mut kinds = vec![WorkloadKind::Deployment, WorkloadKind::StatefulSet];
         if self.flags.enable_argo_rollout_service_reconciler {
             kinds.push(WorkloadKind::Rollout);
@@ -289,6 +332,7 @@ impl Operator {
         let stopping = self.process.stopping();
         self.spawn("services", async move {
             if elected(leading, &stopping).await {
+                let settings = (settings, modes);
                 services::control(client, watched, kinds, settings, metrics, stopping).await;
             }
         });

@@ -21,6 +21,7 @@ pub mod pending;
 pub mod resource;
 pub mod secrets;
 pub mod service;
+pub mod shared;
 pub mod status;
 pub mod validation;
 pub mod watchdog;

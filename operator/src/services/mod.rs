@@ -11,6 +11,7 @@ use futures::stream::{FuturesUnordered, StreamExt};
 use k8s_openapi::api::core::v1::Service;
 use kube::Client;
 use operator_core::service::{Cluster, InvalidAppId, Key, Settings, WorkloadKind};
+use operator_core::shared::Modes;
 use tokio_util::sync::CancellationToken;
 
 use act::{Done, act};
@@ -40,11 +41,12 @@ pub(crate) async fn control(
     client: Client,
     namespace: Option<String>,
     kinds: Vec<WorkloadKind>,
-    settings: Settings,
+    (settings, modes): (Settings, Modes),
     metrics: Metrics,
     stopping: CancellationToken,
 ) {
-    let controller = Controller::new(client, &kinds, settings, metrics);
+    let cluster = Cluster::new(settings, modes);
+    let controller = Controller::new(client, &kinds, cluster, metrics);
     stopping
         .run_until_cancelled(controller.run(namespace, kinds))
         .await;
@@ -53,13 +55,15 @@ pub(crate) async fn control(
 // === impl Controller ===
 
 impl Controller {
-    fn new(client: Client, kinds: &[WorkloadKind], settings: Settings, metrics: Metrics) -> Self {
+    fn new(client: Client, kinds: &[WorkloadKind], cluster: Cluster, metrics: Metrics) -> Self {
         let workloads = kinds.iter().map(|kind| kind.plural());
         Self {
             client,
-            cluster: Cluster::new(settings),
+            cluster,
             metrics,
-            unheard: workloads.chain([observe::SERVICES]).collect(),
+            unheard: workloads
+                .chain([observe::SERVICES, observe::NAMESPACES])
+                .collect(),
             look: BTreeSet::new(),
             busy: BTreeSet::new(),
             failures: BTreeMap::new(),
@@ -154,6 +158,11 @@ impl Controller {
                 self.unheard.remove(observe::SERVICES);
                 self.cluster.reset_services(services)
             }
+            Observed::Namespaces(modes) => {
+                self.unheard.remove(observe::NAMESPACES);
+                self.cluster.reset_namespaces(modes)
+            }
+            Observed::Namespace(name, mode) => self.cluster.apply_namespace(&name, mode),
             Observed::Service(service) => self.cluster.apply_service(service).into_iter().collect(),
             Observed::ServiceGone(service) => {
                 self.cluster.delete_service(&service).into_iter().collect()

@@ -8,14 +8,17 @@ use kube::api::ListParams;
 use kube::{Api, Client};
 use operator_core::assignment::ENABLED;
 use operator_core::service::{Workload, WorkloadKey, WorkloadKind};
+use operator_core::shared::MODE;
 use process::kubernetes::{Event, watch};
 use serde_json::Value;
 
-use crate::follow::{api, installed, is_known};
+use crate::follow::{self, api, installed, is_known};
 use crate::object::{Object, api_resource};
 
 /// Name of Services in paths.
 pub(super) const SERVICES: &str = "services";
+/// Name of namespaces in paths.
+pub(super) const NAMESPACES: &str = "namespaces";
 
 /// What was seen.
 #[derive(Debug)]
@@ -28,6 +31,10 @@ pub(super) enum Observed {
     Services(Vec<Service>),
     Service(Service),
     ServiceGone(Service),
+    /// How the pods of all namespaces get their daprd, where they don't say.
+    Namespaces(Vec<(String, Option<String>)>),
+    /// The same of one namespace.
+    Namespace(String, Option<String>),
 }
 
 type Events = Pin<Box<dyn Stream<Item = Observed> + Send>>;
@@ -38,7 +45,10 @@ pub(super) fn observe(
     namespace: Option<&str>,
     kinds: Vec<WorkloadKind>,
 ) -> impl Stream<Item = Observed> + Send + use<> {
-    let mut all = vec![services(client.clone(), namespace)];
+    let mut all = vec![
+        services(client.clone(), namespace),
+        namespaces(client.clone(), namespace),
+    ];
     all.extend(
         kinds
             .into_iter()
@@ -59,6 +69,32 @@ fn services(client: Client, namespace: Option<&str>) -> Events {
         Event::Apply(service) => Observed::Service(service),
         Event::Delete(service) => Observed::ServiceGone(service),
     }))
+}
+
+fn namespaces(client: Client, namespace: Option<&str>) -> Events {
+    let events = follow::namespaces(client, namespace);
+    Box::pin(events.filter_map(async |event| {
+        Some(match event {
+            Event::Reset(objects) => {
+                Observed::Namespaces(objects.iter().filter_map(|it| mode(&it.value)).collect())
+            }
+            Event::Apply(object) => {
+                let (name, mode) = mode(&object.value)?;
+                Observed::Namespace(name, mode)
+            }
+            Event::Delete(object) => Observed::Namespace(mode(&object.value)?.0, None),
+        })
+    }))
+}
+
+/// The name of a namespace, and the mode that it says.
+fn mode(namespace: &Value) -> Option<(String, Option<String>)> {
+    let metadata = &namespace["metadata"];
+    let mode = metadata["annotations"][MODE].as_str();
+    Some((
+        metadata["name"].as_str()?.to_owned(),
+        mode.map(str::to_owned),
+    ))
 }
 
 /// A kind that the API server does not know has no workloads, until it does.

@@ -3,11 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+use injector_core::shared::Mode;
 use k8s_openapi::api::core::v1::{Service, ServicePort};
 
 use super::wanted::{InvalidAppId, Settings, wanted};
 use super::workload::{Workload, WorkloadKey, WorkloadKind};
 use crate::assignment::{APP_ID, ENABLED};
+use crate::shared::{INSTANCE, Modes};
 
 /// Which Service.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -38,19 +40,23 @@ pub enum Action {
 #[derive(Debug)]
 pub struct Cluster {
     settings: Settings,
+    modes: Modes,
     workloads: BTreeMap<WorkloadKey, Workload>,
     claims: BTreeMap<Key, BTreeSet<WorkloadKey>>,
     services: BTreeMap<Key, Service>,
     applied: BTreeMap<Key, Service>,
 }
 
-/// Whether a Service was made by an operator, this one or the original.
+/// Whether a Service was made by an operator, this one or the original, for a workload. That of a
+/// shared instance was not.
 pub fn is_ours(service: &Service) -> bool {
     let metadata = &service.metadata;
     let has = |map: &Option<BTreeMap<String, String>>, key: &str| {
         map.as_ref().is_some_and(|map| map.contains_key(key))
     };
-    has(&metadata.labels, ENABLED) && has(&metadata.annotations, APP_ID)
+    has(&metadata.labels, ENABLED)
+        && has(&metadata.annotations, APP_ID)
+        && !has(&metadata.labels, INSTANCE)
 }
 
 impl fmt::Display for Key {
@@ -75,15 +81,54 @@ impl Key {
 // === impl Cluster ===
 
 impl Cluster {
-    /// Nothing is known yet.
-    pub fn new(settings: Settings) -> Self {
+    /// Nothing is known yet, but what the cluster says about modes.
+    pub fn new(settings: Settings, modes: Modes) -> Self {
         Self {
             settings,
+            modes,
             workloads: BTreeMap::new(),
             claims: BTreeMap::new(),
             services: BTreeMap::new(),
             applied: BTreeMap::new(),
         }
+    }
+
+    /// Takes note of how the pods of a namespace get their daprd, where they don't say. Answers
+    /// which Services need a look.
+    pub fn apply_namespace(&mut self, namespace: &str, mode: Option<String>) -> BTreeSet<Key> {
+        if self.modes.says(namespace) == mode.as_deref() {
+            return BTreeSet::new();
+        }
+        let here = |workload: &&Workload| &*workload.key.namespace == namespace;
+        let affected: Vec<Workload> = self.workloads.values().filter(here).cloned().collect();
+        let mut look = BTreeSet::new();
+        for workload in &affected {
+            look.extend(self.delete_workload(&workload.key));
+        }
+        self.modes.set(namespace, mode);
+        for workload in affected {
+            look.extend(self.apply_workload(workload).0);
+        }
+        look
+    }
+
+    /// Replaces what all namespaces say about that. Answers which Services need a look.
+    pub fn reset_namespaces(&mut self, modes: Vec<(String, Option<String>)>) -> BTreeSet<Key> {
+        let present: BTreeSet<&str> = modes
+            .iter()
+            .map(|(namespace, _)| namespace.as_str())
+            .collect();
+        let known: Vec<String> = self.modes.namespaces().map(str::to_owned).collect();
+        let gone = known
+            .iter()
+            .filter(|namespace| !present.contains(namespace.as_str()));
+        let mut look: BTreeSet<Key> = gone
+            .flat_map(|namespace| self.apply_namespace(namespace, None))
+            .collect();
+        for (namespace, mode) in modes {
+            look.extend(self.apply_namespace(&namespace, mode));
+        }
+        look
     }
 
     /// Replaces the workloads of a kind. Answers which Services need a look.
@@ -121,7 +166,7 @@ impl Cluster {
     pub fn apply_workload(&mut self, workload: Workload) -> (BTreeSet<Key>, Option<InvalidAppId>) {
         let key = workload.key.clone();
         let mut look = self.delete_workload(&key);
-        let (claim, invalid) = match wanted(&workload, self.settings) {
+        let (claim, invalid) = match self.wanted_by(&workload) {
             Ok(service) => (service.as_ref().and_then(Key::of), None),
             Err(error) => (None, Some(error)),
         };
@@ -142,7 +187,7 @@ impl Cluster {
         let Some(workload) = self.workloads.remove(key) else {
             return BTreeSet::new();
         };
-        let service = wanted(&workload, self.settings).ok().flatten();
+        let service = self.wanted_by(&workload).ok().flatten();
         let Some(claim) = service.as_ref().and_then(Key::of) else {
             return BTreeSet::new();
         };
@@ -240,7 +285,19 @@ impl Cluster {
                 &workload.uid,
             )
         })?;
-        wanted(chosen, self.settings).ok().flatten()
+        self.wanted_by(chosen).ok().flatten()
+    }
+
+    /// Workloads that share an instance have their Service from elsewhere, and those of an unknown
+    /// mode have no pods.
+    fn wanted_by(&self, workload: &Workload) -> Result<Option<Service>, InvalidAppId> {
+        let mode = self
+            .modes
+            .of(&workload.key.namespace, workload.mode.as_deref());
+        if mode != Ok(Mode::Sidecar) {
+            return Ok(None);
+        }
+        wanted(workload, self.settings)
     }
 
     fn owned_by(&self, uid: &str, namespace: &str) -> Vec<Key> {

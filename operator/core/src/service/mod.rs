@@ -7,5 +7,7 @@ mod workload;
 
 pub use adoption::{FIELD_MANAGER, adopted};
 pub use cluster::{Action, Cluster, Key, is_ours};
+pub(crate) use wanted::build;
 pub use wanted::{InvalidAppId, Settings, wanted};
+pub(crate) use workload::Sidecar;
 pub use workload::{Workload, WorkloadKey, WorkloadKind, WorkloadSpec};

@@ -42,13 +42,19 @@ pub fn wanted(workload: &Workload, settings: Settings) -> Result<Option<Service>
         return Ok(None);
     };
     let name = name(app_id).ok_or_else(|| InvalidAppId(app_id.to_owned()))?;
-    Ok(Some(Service {
+    let mut service = build(name, app_id, sidecar, settings);
+    service.metadata.namespace = Some(workload.key.namespace.to_string());
+    service.metadata.owner_references = Some(vec![workload.owner()]);
+    Ok(Some(service))
+}
+
+/// The Service in front of pods with daprd, without namespace and owner.
+pub(crate) fn build(name: String, app_id: &str, sidecar: &Sidecar, settings: Settings) -> Service {
+    Service {
         metadata: ObjectMeta {
             name: Some(name),
-            namespace: Some(workload.key.namespace.to_string()),
             labels: Some([(ENABLED.to_owned(), "true".to_owned())].into()),
             annotations: Some(annotations(app_id, sidecar)),
-            owner_references: Some(vec![workload.owner()]),
             ..ObjectMeta::default()
         },
         spec: Some(ServiceSpec {
@@ -58,7 +64,7 @@ pub fn wanted(workload: &Workload, settings: Settings) -> Result<Option<Service>
             ..ServiceSpec::default()
         }),
         status: None,
-    }))
+    }
 }
 
 /// Name of the Service of an app; none if the app ID is not fit for one.

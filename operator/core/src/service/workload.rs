@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use injector_core::shared::{INSTANCE, MODE};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 use serde::{Deserialize, Serialize};
 
@@ -56,14 +57,16 @@ pub struct Workload {
     pub(super) uid: Box<str>,
     /// Sorts as time does.
     pub(super) created: Box<str>,
+    /// How its pods get their daprd, if its template says so.
+    pub(super) mode: Option<Box<str>>,
     pub(super) sidecar: Option<Sidecar>,
 }
 
-/// What a workload says about its sidecars.
+/// What a workload says about its daprds.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Sidecar {
-    pub(super) selector: BTreeMap<String, String>,
-    pub(super) annotations: BTreeMap<String, String>,
+pub(crate) struct Sidecar {
+    pub(crate) selector: BTreeMap<String, String>,
+    pub(crate) annotations: BTreeMap<String, String>,
 }
 
 // === impl WorkloadKind ===
@@ -115,7 +118,11 @@ impl Workload {
             name: metadata.name?.into(),
         };
         let leaving = metadata.deletion_timestamp.is_some();
+        let pods = spec.template.metadata.as_ref();
+        let annotations = pods.and_then(|pods| pods.annotations.as_ref());
+        let mode = annotations.and_then(|annotations| annotations.get(MODE));
         Some(Self {
+            mode: mode.map(|mode| mode.as_str().into()),
             key,
             uid: metadata.uid?.into(),
             created: metadata
@@ -153,8 +160,16 @@ impl Workload {
 // === impl Sidecar ===
 
 impl Sidecar {
+    /// Pods of a shared instance have their Service from elsewhere.
     fn new(spec: WorkloadSpec) -> Option<Self> {
-        let mut annotations = spec.template.metadata?.annotations?;
+        let pods = spec.template.metadata?;
+        if pods
+            .labels
+            .is_some_and(|labels| labels.contains_key(INSTANCE))
+        {
+            return None;
+        }
+        let mut annotations = pods.annotations?;
         annotations.retain(|key, _| key.starts_with("dapr.io/"));
         let enabled = annotations
             .get(ENABLED)

@@ -43,7 +43,7 @@ fn service_of(action: Action) -> Service {
 
 /// A cluster in which the Service of a workload was applied and seen.
 fn settled(name: &str) -> Cluster {
-    let mut cluster = Cluster::new(SETTINGS);
+    let mut cluster = Cluster::new(SETTINGS, Modes::default());
     cluster.apply_workload(annotated(name));
     apply(&mut cluster);
     cluster
@@ -59,7 +59,7 @@ fn apply(cluster: &mut Cluster) {
 
 #[test]
 fn an_annotated_workload_gets_a_service() {
-    let mut cluster = Cluster::new(SETTINGS);
+    let mut cluster = Cluster::new(SETTINGS, Modes::default());
     let (look, invalid) = cluster.apply_workload(annotated("web"));
     assert_eq!((look, invalid), (BTreeSet::from([key()]), None));
     let action = cluster.decide(&key());
@@ -167,7 +167,7 @@ fn without_mtls_the_internal_port_is_plain() {
 #[case(&"a".repeat(59))]
 fn unfit_app_ids_are_reported(#[case] app_id: &str) {
     let annotations = json!({"dapr.io/enabled": "true", "dapr.io/app-id": app_id});
-    let mut cluster = Cluster::new(SETTINGS);
+    let mut cluster = Cluster::new(SETTINGS, Modes::default());
     let (look, invalid) =
         cluster.apply_workload(workload("web", "2026-01-01T00:00:00Z", &annotations));
     assert!(look.is_empty());
@@ -255,7 +255,7 @@ fn a_service_goes_when_nobody_wants_it(#[case] annotations: Value) {
 fn a_service_left_over_from_before_goes_in_any_order_of_lists() {
     let seen = settled("web").services.remove(&key()).unwrap();
     let plain = workload("web", "2026-01-01T00:00:00Z", &json!({}));
-    let mut cluster = Cluster::new(SETTINGS);
+    let mut cluster = Cluster::new(SETTINGS, Modes::default());
     cluster.reset_services(vec![seen]);
     assert_eq!(cluster.decide(&key()), Action::Leave);
     let (look, _) = cluster.reset_workloads(WorkloadKind::Deployment, vec![plain]);
@@ -273,7 +273,7 @@ fn a_service_whose_owner_is_gone_is_for_the_garbage_collector() {
 
 #[test]
 fn a_service_of_someone_else_is_left_alone() {
-    let mut cluster = Cluster::new(SETTINGS);
+    let mut cluster = Cluster::new(SETTINGS, Modes::default());
     cluster.apply_workload(annotated("web"));
     let metadata = json!({"metadata": {"name": "checkout-dapr", "namespace": "shop"}});
     cluster.apply_service(serde_json::from_value(metadata).unwrap());
@@ -305,4 +305,74 @@ fn a_workload_on_its_way_out_wants_nothing() {
     let metadata = serde_json::from_value(metadata).unwrap();
     let workload = Workload::new(WorkloadKind::StatefulSet, metadata, spec).unwrap();
     assert_eq!(wanted(&workload, SETTINGS), Ok(None));
+}
+
+fn in_mode(mode: &str) -> Workload {
+    let annotations = json!({
+        "dapr.io/enabled": "true", "dapr.io/app-id": "checkout", "trilby.dev/mode": mode,
+    });
+    workload("web", "2026-01-01T00:00:00Z", &annotations)
+}
+
+#[rstest]
+#[case("sidecar", true)]
+#[case("shared-deployment", false)]
+#[case("shared-daemonset", false)]
+#[case("unknown", false)]
+fn workloads_that_share_an_instance_get_no_service(#[case] mode: &str, #[case] expected: bool) {
+    let mut cluster = Cluster::new(SETTINGS, Modes::default());
+    cluster.apply_workload(in_mode(mode));
+    assert_eq!(cluster.decide(&key()) != Action::Leave, expected);
+}
+
+#[test]
+fn a_workload_that_begins_to_share_gives_up_its_service() {
+    let mut cluster = settled("web");
+    assert_eq!(
+        cluster.apply_workload(in_mode("shared-deployment")).0,
+        BTreeSet::from([key()])
+    );
+    assert!(matches!(cluster.decide(&key()), Action::Delete { .. }));
+}
+
+#[test]
+fn a_namespace_that_begins_to_share_gives_up_its_services() {
+    let mut cluster = settled("web");
+    let shared = || Some("shared-deployment".to_owned());
+    assert_eq!(cluster.apply_namespace("other", shared()), BTreeSet::new());
+    assert_eq!(
+        cluster.apply_namespace("shop", shared()),
+        BTreeSet::from([key()])
+    );
+    assert_eq!(cluster.apply_namespace("shop", shared()), BTreeSet::new());
+    assert!(matches!(cluster.decide(&key()), Action::Delete { .. }));
+    assert_eq!(cluster.reset_namespaces(vec![]), BTreeSet::from([key()]));
+    assert_eq!(cluster.decide(&key()), Action::Leave);
+}
+
+#[test]
+fn pods_of_an_instance_get_no_service_here() {
+    let metadata = json!({"name": "checkout-shared", "namespace": "shop", "uid": "u"});
+    let spec = json!({"template": {"metadata": {
+        "annotations": {"dapr.io/enabled": "true", "dapr.io/app-id": "checkout"},
+        "labels": {"trilby.dev/instance": "checkout"},
+    }}});
+    let metadata = serde_json::from_value(metadata).unwrap();
+    let spec: WorkloadSpec = serde_json::from_value(spec).unwrap();
+    let mut cluster = Cluster::new(SETTINGS, Modes::default());
+    let instance = Workload::new(WorkloadKind::Deployment, metadata, spec).unwrap();
+    assert_eq!(cluster.apply_workload(instance).0, BTreeSet::new());
+}
+
+#[test]
+fn the_service_of_an_instance_is_left_alone() {
+    let mut cluster = Cluster::new(SETTINGS, Modes::default());
+    let service = json!({"metadata": {
+        "name": "checkout-dapr", "namespace": "shop", "uid": "s",
+        "labels": {"dapr.io/enabled": "true", "trilby.dev/instance": "checkout"},
+        "annotations": {"dapr.io/app-id": "checkout"},
+    }});
+    cluster.apply_service(serde_json::from_value(service).unwrap());
+    cluster.apply_workload(annotated("web"));
+    assert_eq!(cluster.decide(&key()), Action::Leave);
 }

@@ -1,0 +1,422 @@
+//! What to do about the instance of an app.
+
+use crds::shared_instance::{SharedInstance, SharedInstanceSpec, SharedInstanceStatus, Strategy};
+use injector_core::shared::{Mode, ModeError, Names};
+use k8s_openapi::api::core::v1::ObjectReference;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ManagedFieldsEntry, ObjectMeta};
+use k8s_openapi::jiff::{SignedDuration, Timestamp};
+use kube_core::Resource as _;
+
+use super::binding::Binding;
+use super::plan::Plan;
+use super::registry::Registry;
+use super::seen::AppKey;
+use super::status::{Conflict, Facts};
+use super::{FIELD_MANAGER, MANAGED_BY, MANAGER};
+
+/// How long an instance that was made for annotations outlives the last of its workloads, if
+/// nobody says.
+const IDLE: SignedDuration = SignedDuration::from_mins(10);
+
+/// What to do about the instance of an app.
+#[derive(Debug, Default)]
+pub struct Decision {
+    /// In this order.
+    pub actions: Vec<Action>,
+    /// What people have to know.
+    pub notices: Vec<Notice>,
+    /// How long until time alone changes the decision.
+    pub again: Option<SignedDuration>,
+}
+
+/// One thing to do.
+#[derive(Debug)]
+pub enum Action {
+    /// Create this `SharedInstance`; if someone else was faster, theirs is it.
+    Make(Box<SharedInstance>),
+    /// Change the strategy of the `SharedInstance`, if nobody else set it.
+    Adjust {
+        /// Its name.
+        name: String,
+        /// Its strategy.
+        strategy: Strategy,
+    },
+    /// Make the objects of the instance what they should be, then tell its status.
+    Keep(Box<Plan>),
+    /// Only tell the status.
+    Tell {
+        /// Name of the `SharedInstance`.
+        name: String,
+        /// Its status.
+        status: Box<SharedInstanceStatus>,
+    },
+    /// Delete the `SharedInstance`, if it is still as it was.
+    Collect {
+        /// Its name.
+        name: String,
+        /// Its identity.
+        uid: String,
+        /// Its version.
+        version: Option<String>,
+    },
+}
+
+/// An Event to be written.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Notice {
+    /// What it is about.
+    pub regarding: ObjectReference,
+    /// Why, in one word.
+    pub reason: &'static str,
+    /// Why, and what to do about it.
+    pub note: String,
+}
+
+/// An app in one look.
+struct App<'a> {
+    registry: &'a Registry,
+    key: &'a AppKey,
+    now: Timestamp,
+    /// Those that want to share, oldest first, with the mode of each.
+    shared: Vec<(&'a Binding, Mode)>,
+    sidecars: Vec<&'a Binding>,
+    unknown: Vec<(&'a Binding, ModeError)>,
+    /// Oldest first.
+    instances: Vec<&'a SharedInstance>,
+}
+
+// === impl Registry ===
+
+impl Registry {
+    /// What to do about the instance of an app.
+    pub fn decide(&self, key: &AppKey, now: Timestamp) -> Decision {
+        let mut app = App {
+            registry: self,
+            key,
+            now,
+            shared: Vec::new(),
+            sidecars: Vec::new(),
+            unknown: Vec::new(),
+            instances: self.instances(key),
+        };
+        for workload in self.workloads(key) {
+            match self.modes.of(&key.namespace, workload.mode.as_deref()) {
+                Ok(Mode::Sidecar) => app.sidecars.push(workload),
+                Ok(mode) => app.shared.push((workload, mode)),
+                Err(error) => app.unknown.push((workload, error)),
+            }
+        }
+        app.decide()
+    }
+}
+
+// === impl App ===
+
+impl App<'_> {
+    fn decide(&self) -> Decision {
+        let mut decision = Decision::default();
+        for (workload, error) in &self.unknown {
+            decision.notice(workload.reference(), "UnknownMode", error.to_string());
+        }
+        let names = match Names::of(&self.key.app_id) {
+            Ok(names) => names,
+            Err(error) => {
+                for (workload, _) in &self.shared {
+                    decision.notice(workload.reference(), "AppIdRefused", error.to_string());
+                }
+                return decision;
+            }
+        };
+        let clash = self.clash(&mut decision);
+        let dispute = self.dispute(&mut decision);
+        match self.instances.as_slice() {
+            [] if clash.is_none() => self.make(&mut decision),
+            [] => {}
+            [instance, others @ ..] => {
+                let conflict = clash.clone().or(dispute);
+                self.keep(instance, names, conflict, clash.is_some(), &mut decision);
+                self.refuse(instance, others, &mut decision);
+            }
+        }
+        decision
+    }
+
+    /// The same app ID for sidecars and an instance: both would register it.
+    fn clash(&self, decision: &mut Decision) -> Option<Conflict> {
+        let by_person = self.instances.iter().any(|instance| !is_managed(instance));
+        let sidecar = self.sidecars.first()?;
+        if self.shared.is_empty() && !by_person {
+            return None;
+        }
+        let other = self.shared.first().map_or_else(
+            || "a SharedInstance".to_owned(),
+            |(workload, _)| workload.label(),
+        );
+        let message = format!(
+            "app ID {} is that of sidecars ({}) and of a shared instance ({other}) at once, so the \
+             instance is left as it is: give one of them another dapr.io/app-id, or set \
+             trilby.dev/mode to the same on both",
+            self.key.app_id,
+            sidecar.label(),
+        );
+        let conflict = Conflict::new("SidecarWithSameAppId", message);
+        let shared = self.shared.iter().map(|(workload, _)| *workload);
+        for workload in shared.chain(self.sidecars.iter().copied()) {
+            decision.notice(
+                workload.reference(),
+                conflict.reason,
+                conflict.message.clone(),
+            );
+        }
+        for instance in &self.instances {
+            decision.notice(
+                reference(instance),
+                conflict.reason,
+                conflict.message.clone(),
+            );
+        }
+        Some(conflict)
+    }
+
+    /// Workloads that want different instances: the oldest has its way.
+    fn dispute(&self, decision: &mut Decision) -> Option<Conflict> {
+        let (oldest, mode) = self.shared.first()?;
+        let differs =
+            |(other, its): &&(&Binding, Mode)| its != mode || other.settings != oldest.settings;
+        let mut first = None;
+        for (other, its) in self.shared.iter().filter(differs) {
+            let message = format!(
+                "{} and {} share app ID {} and differ in {}: those of {}, the older one, are in \
+                 effect; make them equal, or give one of them another dapr.io/app-id",
+                oldest.label(),
+                other.label(),
+                self.key.app_id,
+                differences((oldest, *mode), (other, *its)),
+                oldest.label(),
+            );
+            decision.notice(other.reference(), "SettingsDiffer", message.clone());
+            first.get_or_insert(Conflict::new("SettingsDiffer", message));
+        }
+        first
+    }
+
+    fn make(&self, decision: &mut Decision) {
+        if let Some((_, mode)) = self.shared.first() {
+            let instance = made_for(self.key, *mode);
+            decision.actions.push(Action::Make(Box::new(instance)));
+        }
+    }
+
+    fn keep(
+        &self,
+        instance: &SharedInstance,
+        names: Names,
+        conflict: Option<Conflict>,
+        frozen: bool,
+        decision: &mut Decision,
+    ) {
+        if instance.metadata.deletion_timestamp.is_some() {
+            return;
+        }
+        let (pods, oldest_pod) = self.registry.pods(self.key);
+        let idle = self.shared.is_empty() && pods == 0;
+        let previous = instance.status.clone().unwrap_or_default();
+        let began = previous.idle_since.as_ref().map(|time| time.0);
+        let idle_since = idle.then(|| began.unwrap_or(self.now));
+        if is_managed(instance) && self.collect(instance, idle_since, decision) {
+            return;
+        }
+        let settings = self
+            .shared
+            .first()
+            .map(|(workload, _)| workload.settings.clone());
+        let plan = Plan::new(self.key, names, instance, settings);
+        let facts = Facts {
+            conflict,
+            workloads: self
+                .shared
+                .iter()
+                .map(|(workload, _)| workload.label())
+                .collect(),
+            accounts: self
+                .shared
+                .iter()
+                .map(|(workload, _)| workload.account.clone())
+                .collect(),
+            pods,
+            oldest_pod,
+            idle_since,
+            endpoints: self.registry.ready(self.key, &plan.names.app_service()),
+            counts: self
+                .registry
+                .counts(self.key, plan.workload_kind(), &plan.names.instance()),
+            previous,
+        };
+        self.adjust(instance, frozen, decision);
+        let plan = plan.with(facts);
+        // Without workloads nobody says what the settings are, so an instance that was made for
+        // workloads stays as they left it.
+        let orphaned = is_managed(instance) && self.shared.is_empty();
+        if frozen || orphaned {
+            decision.actions.extend(plan.tell(self.now));
+        } else {
+            decision.actions.push(Action::Keep(Box::new(plan)));
+        }
+    }
+
+    /// An instance that was made for annotations follows them.
+    fn adjust(&self, instance: &SharedInstance, frozen: bool, decision: &mut Decision) {
+        let Some((_, mode)) = self.shared.first().filter(|_| !frozen) else {
+            return;
+        };
+        let present = instance.spec.as_ref().and_then(|spec| spec.strategy);
+        if is_managed(instance) && present.unwrap_or_default() != strategy(*mode) {
+            decision.actions.push(Action::Adjust {
+                name: instance.metadata.name.clone().unwrap_or_default(),
+                strategy: strategy(*mode),
+            });
+        }
+    }
+
+    /// Whether the time of an idle instance has come.
+    fn collect(
+        &self,
+        instance: &SharedInstance,
+        idle_since: Option<Timestamp>,
+        decision: &mut Decision,
+    ) -> bool {
+        let Some(since) = idle_since else {
+            return false;
+        };
+        // Sidecars have taken over: the instance would take events for pods that are gone.
+        let patience = match self.sidecars.first() {
+            Some(_) => SignedDuration::ZERO,
+            None => idle_after(instance),
+        };
+        let left = patience - self.now.duration_since(since);
+        if left.is_positive() {
+            decision.again = Some(left);
+            return false;
+        }
+        let metadata = &instance.metadata;
+        if let (Some(name), Some(uid)) = (metadata.name.clone(), metadata.uid.clone()) {
+            let version = metadata.resource_version.clone();
+            decision
+                .actions
+                .push(Action::Collect { name, uid, version });
+        }
+        true
+    }
+
+    /// Of several instances for one app ID, the oldest is it.
+    fn refuse(
+        &self,
+        instance: &SharedInstance,
+        others: &[&SharedInstance],
+        decision: &mut Decision,
+    ) {
+        let name = instance.metadata.name.as_deref().unwrap_or_default();
+        for other in others {
+            let message = format!(
+                "SharedInstance {name} has app ID {} already, and is older: delete one of them, or \
+                 make this one for another appId",
+                self.key.app_id,
+            );
+            let conflict = Conflict::new("AppIdTaken", message);
+            decision.notice(reference(other), conflict.reason, conflict.message.clone());
+            decision.actions.extend(conflict.refusal(other, self.now));
+        }
+    }
+}
+
+// === impl Decision ===
+
+impl Decision {
+    fn notice(&mut self, regarding: ObjectReference, reason: &'static str, note: String) {
+        self.notices.push(Notice {
+            regarding,
+            reason,
+            note,
+        });
+    }
+}
+
+/// Whether nobody but us set the strategy of a `SharedInstance`.
+pub fn strategy_is_ours(entries: &[ManagedFieldsEntry]) -> bool {
+    let of_others = |entry: &&ManagedFieldsEntry| entry.manager.as_deref() != Some(FIELD_MANAGER);
+    let mut fields = entries
+        .iter()
+        .filter(of_others)
+        .filter_map(|entry| entry.fields_v1.as_ref());
+    !fields.any(|fields| !fields.0["f:spec"]["f:strategy"].is_null())
+}
+
+/// The instance, as the subject of an Event.
+pub(super) fn reference(instance: &SharedInstance) -> ObjectReference {
+    ObjectReference {
+        api_version: Some(SharedInstance::api_version(&()).into_owned()),
+        kind: Some(SharedInstance::kind(&()).into_owned()),
+        namespace: instance.metadata.namespace.clone(),
+        name: instance.metadata.name.clone(),
+        uid: instance.metadata.uid.clone(),
+        ..ObjectReference::default()
+    }
+}
+
+fn is_managed(instance: &SharedInstance) -> bool {
+    let labels = instance.metadata.labels.as_ref();
+    labels
+        .and_then(|labels| labels.get(MANAGED_BY))
+        .is_some_and(|value| value == MANAGER)
+}
+
+fn idle_after(instance: &SharedInstance) -> SignedDuration {
+    let idle = instance.spec.as_ref().and_then(|spec| spec.idle.as_ref());
+    duration(idle.and_then(|idle| idle.after.as_deref())).unwrap_or(IDLE)
+}
+
+/// A Go duration; none if it cannot be read, which the API server sees to.
+pub(super) fn duration(text: Option<&str>) -> Option<SignedDuration> {
+    let parsed: config::GoDuration = text?.parse().ok()?;
+    SignedDuration::try_from(parsed.as_std()?).ok()
+}
+
+const fn strategy(mode: Mode) -> Strategy {
+    match mode {
+        Mode::SharedDaemonSet => Strategy::DaemonSet,
+        Mode::SharedDeployment | Mode::Sidecar => Strategy::Deployment,
+    }
+}
+
+fn made_for(key: &AppKey, mode: Mode) -> SharedInstance {
+    SharedInstance {
+        metadata: ObjectMeta {
+            name: Some(key.app_id.to_string()),
+            namespace: Some(key.namespace.to_string()),
+            labels: Some([(MANAGED_BY.to_owned(), MANAGER.to_owned())].into()),
+            ..ObjectMeta::default()
+        },
+        spec: Some(SharedInstanceSpec {
+            strategy: Some(strategy(mode)),
+            ..SharedInstanceSpec::default()
+        }),
+        status: None,
+    }
+}
+
+/// The names of what two workloads say differently.
+fn differences((one, its): (&Binding, Mode), (other, others): (&Binding, Mode)) -> String {
+    let keys = one.settings.keys().chain(other.settings.keys());
+    let differs = |key: &&String| one.settings.get(*key) != other.settings.get(*key);
+    let mut names: Vec<&str> = keys.filter(differs).map(String::as_str).collect();
+    if its != others {
+        names.push(injector_core::shared::MODE);
+    }
+    names.sort_unstable();
+    names.dedup();
+    names.join(", ")
+}
+
+#[cfg(test)]
+#[path = "decision/tests.rs"]
+mod tests;
