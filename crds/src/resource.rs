@@ -54,7 +54,8 @@ pub(crate) use resource;
 
 /// Annotation of a definition: the release it came with.
 pub const VERSION_ANNOTATION: &str = "trilby.dev/version";
-const VERSION: &str = env!("CARGO_PKG_VERSION");
+/// This release.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// What lists of a kind show: a name, and the path of its value.
 pub(crate) type Column = (&'static str, &'static str);
@@ -66,7 +67,7 @@ where
 {
     Ok(CustomResourceDefinition {
         metadata: ObjectMeta {
-            name: Some(format!("{}.{}", K::plural(&()), K::group(&()))),
+            name: Some(name::<K>()),
             labels: Some([("app.kubernetes.io/part-of".to_owned(), "dapr".to_owned())].into()),
             annotations: Some([(VERSION_ANNOTATION.to_owned(), VERSION.to_owned())].into()),
             ..ObjectMeta::default()
@@ -80,6 +81,11 @@ where
         },
         ..CustomResourceDefinition::default()
     })
+}
+
+/// Name of the definition of a kind.
+pub(crate) fn name<K: Resource<DynamicType = ()>>() -> String {
+    format!("{}.{}", K::plural(&()), K::group(&()))
 }
 
 /// One served and stored version of a kind. Its status is apart, so that who writes the object and

@@ -67,3 +67,10 @@ fn subscriptions_are_stored_in_the_newer_version() {
         .collect();
     assert_eq!(versions, [("v1alpha1", false), ("v2alpha1", true)]);
 }
+
+#[test]
+fn names_are_those_of_the_definitions() {
+    let definitions = crds::definitions().unwrap();
+    let named = definitions.into_iter().map(|it| it.metadata.name.unwrap());
+    assert_eq!(named.collect::<Vec<_>>(), crds::names());
+}

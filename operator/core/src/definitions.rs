@@ -6,9 +6,9 @@ use serde_json::Value;
 /// What to do about a definition.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
-    /// It is of this release and whole, or of a newer one.
+    /// It is of this release, or of a newer one.
     Leave,
-    /// It is missing, or older, or lacks something.
+    /// It is missing, or older.
     Apply,
     /// It has something that this release does not know, and that objects might lose.
     Spare {
@@ -22,8 +22,8 @@ pub fn action(existing: Option<&Value>, ours: &Value) -> Action {
     let Some(existing) = existing else {
         return Action::Apply;
     };
-    let (told, our) = (version(existing), version(ours));
-    if told > our || (told == our && unknown(ours, existing).is_none()) {
+    let told = version(existing);
+    if told.is_some() && told >= version(ours) {
         return Action::Leave;
     }
     match unknown(existing, ours) {
@@ -38,7 +38,7 @@ fn version(definition: &Value) -> Option<Vec<u64>> {
     text.split('.').map(|part| part.parse().ok()).collect()
 }
 
-/// Something of a definition that ours, or another, has not.
+/// Something of a definition that ours has not.
 fn unknown(existing: &Value, ours: &Value) -> Option<String> {
     versions(existing).find_map(|version| {
         let name = version["name"].as_str().unwrap_or_default();
@@ -115,13 +115,6 @@ mod tests {
         let ours = definition(Some("1.18.2"), &json!({"a": {}}));
         let there = definition(version, &json!({"a": {}}));
         assert_eq!(action(Some(&there), &ours), expected);
-    }
-
-    #[test]
-    fn what_was_cut_down_is_made_whole() {
-        let ours = definition(Some("1.18.2"), &json!({"a": {}}));
-        let there = definition(Some("1.18.2"), &json!({}));
-        assert_eq!(action(Some(&there), &ours), Action::Apply);
     }
 
     #[test]

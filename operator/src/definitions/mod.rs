@@ -27,6 +27,15 @@ pub(crate) fn api(client: Client) -> Api<DynamicObject> {
 /// Applies what is missing or older, and tries again what failed, until `stopping`. Conversions are
 /// made in the namespace of the control plane.
 pub(crate) async fn update(client: Client, namespace: String, stopping: CancellationToken) {
+    let updating = Box::pin(update_stale(api(client), &namespace));
+    stopping.run_until_cancelled(updating).await;
+}
+
+/// Most starts find nothing to do, and are spared the memory that the definitions take.
+async fn update_stale(api: Api<DynamicObject>, namespace: &str) {
+    if are_current(&api).await {
+        return;
+    }
     let definitions = match crds::definitions() {
         Ok(definitions) => definitions,
         Err(error) => {
@@ -34,21 +43,31 @@ pub(crate) async fn update(client: Client, namespace: String, stopping: Cancella
             return tracing::error!(error, "the definitions of this release cannot be written");
         }
     };
-    let mut open: Vec<(String, Value)> = definitions
+    let open = definitions
         .into_iter()
-        .filter_map(|definition| document(definition, &namespace))
-        .collect();
-    stopping
-        .run_until_cancelled(until_done(api(client), &mut open))
-        .await;
+        .filter_map(|definition| document(definition, namespace));
+    until_done(&api, open.collect()).await;
 }
 
-async fn until_done(api: Api<DynamicObject>, open: &mut Vec<(String, Value)>) {
+/// Whether all definitions are marked with this release. What cannot be told is not so.
+async fn are_current(api: &Api<DynamicObject>) -> bool {
+    for name in crds::names() {
+        let existing = api.get_metadata(&name).await.ok();
+        let annotations = existing.and_then(|existing| existing.metadata.annotations);
+        let version = annotations.and_then(|mut it| it.remove(crds::VERSION_ANNOTATION));
+        if version.as_deref() != Some(crds::VERSION) {
+            return false;
+        }
+    }
+    true
+}
+
+async fn until_done(api: &Api<DynamicObject>, mut open: Vec<(String, Value)>) {
     let mut wait = FIRST_WAIT;
     loop {
         let mut failed = Vec::new();
-        for (name, ours) in open.drain(..) {
-            if let Err(error) = bring_up(&api, &name, &ours).await {
+        for (name, ours) in open {
+            if let Err(error) = bring_up(api, &name, &ours).await {
                 // Said once: without the right to it, the definitions stay as they are.
                 if wait == FIRST_WAIT {
                     let error: &(dyn std::error::Error + 'static) = &error;
@@ -64,7 +83,7 @@ async fn until_done(api: Api<DynamicObject>, open: &mut Vec<(String, Value)>) {
         if failed.is_empty() {
             return;
         }
-        open.extend(failed);
+        open = failed;
         tokio::time::sleep(wait).await;
         wait = (wait * 2).min(LONGEST_WAIT);
     }

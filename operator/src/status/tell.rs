@@ -9,6 +9,7 @@ use kube::api::{Api, Patch, PatchParams};
 use kube::runtime::events::{Event, EventType, Recorder};
 use operator_core::kind::Kind;
 use operator_core::resource::Resource;
+use operator_core::service::FIELD_MANAGER;
 use operator_core::status::Report;
 use serde_json::json;
 use tokio::time::Instant;
@@ -49,8 +50,11 @@ impl Teller {
         let api: Api<Object> =
             Api::namespaced_with(self.client.clone(), resource.namespace(), &known);
         let patch = Patch::Merge(json!({"status": {"conditions": report.conditions}}));
-        api.patch_status(resource.name(), &PatchParams::default(), &patch)
-            .await?;
+        let params = PatchParams {
+            field_manager: Some(FIELD_MANAGER.to_owned()),
+            ..PatchParams::default()
+        };
+        api.patch_status(resource.name(), &params, &patch).await?;
         for worse in &report.worse {
             self.announce(resource, &worse.reason, &worse.message).await;
         }
