@@ -6,6 +6,8 @@ use clap::{ArgAction, Parser};
 use config::GoDuration;
 use config::args::boolean;
 
+use crate::convert::Convert;
+
 /// The operator of Dapr's control plane
 #[derive(Parser, Clone, Debug)]
 #[command(name = "operator")]
@@ -80,9 +82,19 @@ pub struct Flags {
     /// Path of a kubeconfig
     #[arg(long)]
     pub kubeconfig: Option<PathBuf>,
+    /// Something else than to operate
+    #[command(subcommand)]
+    pub command: Option<Command>,
     /// Logs, health and metrics
     #[command(flatten)]
     pub process: process::Flags,
+}
+
+/// What the program does instead of operating.
+#[derive(clap::Subcommand, Clone, Debug)]
+pub enum Command {
+    /// Prints the `SharedInstance` for a values file of Dapr Shared's chart.
+    SharedInstance(Convert),
 }
 
 #[cfg(test)]

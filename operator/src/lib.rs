@@ -11,6 +11,7 @@
 
 pub mod api;
 mod assignment;
+pub mod convert;
 mod definitions;
 #[cfg(test)]
 mod fixtures;
@@ -29,6 +30,6 @@ mod watchdog;
 mod webhook;
 
 pub use assignment::Assignments;
-pub use flags::Flags;
+pub use flags::{Command, Flags};
 pub use secrets::{ReadSecrets, SecretError, Secrets};
 pub use start::{StartError, start};

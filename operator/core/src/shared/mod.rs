@@ -24,6 +24,7 @@ mod registry;
 mod seen;
 mod status;
 mod tokens;
+pub mod values;
 
 pub use binding::{Binding, BindingKey};
 pub use decision::{Action, Decision, Notice, strategy_is_ours};
