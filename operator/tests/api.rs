@@ -121,11 +121,15 @@ fn from<T>(app_id: &str, message: T) -> Request<T> {
 }
 
 fn with_id<T>(id: &str, message: T) -> Request<T> {
+    request(Some(id), message)
+}
+
+/// A request from a peer with this ID in its certificate, or from one without a certificate.
+fn request<T>(id: Option<&str>, message: T) -> Request<T> {
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 1));
+    let id = id.map(|id| SpiffeId::new(id).unwrap());
     let mut request = Request::new(message);
-    request
-        .extensions_mut()
-        .insert(Peer::new(address, Some(SpiffeId::new(id).unwrap())));
+    request.extensions_mut().insert(Peer::new(address, id));
     request
 }
 
@@ -141,13 +145,17 @@ fn secret_reference(secret: &str) -> Value {
     json!({"spec": {"metadata": [reference]}})
 }
 
-/// Calls every rpc for a namespace, and answers how each went.
-async fn call_all(api: &Api<Memory>, id: &str, namespace: &str) -> Vec<(&'static str, Code)> {
+/// Calls every rpc for a namespace with this ID, if any, and answers how each went.
+async fn call_all(
+    api: &Api<Memory>,
+    id: Option<&str>,
+    namespace: &str,
+) -> Vec<(&'static str, Code)> {
     let namespace = namespace.to_owned();
     let mut codes = Vec::new();
     macro_rules! call {
         ($($rpc:ident($message:expr)),* $(,)?) => {$(
-            let result = api.$rpc(with_id(id, $message)).await;
+            let result = api.$rpc(request(id, $message)).await;
             codes.push((stringify!($rpc), result.map_or_else(|status| status.code(), |_| Code::Ok)));
         )*};
     }
@@ -206,13 +214,18 @@ async fn call_all(api: &Api<Memory>, id: &str, namespace: &str) -> Vec<(&'static
 }
 
 #[rstest]
-#[case::foreign("spiffe://public/ns/shop/app", "bank")]
-#[case::none("spiffe://public/ns/shop/app", "")]
-#[case::prefix("spiffe://public/ns/shop/app", "shop-2")]
-#[case::no_workload("spiffe://public/service/shop", "shop")]
-#[case::no_app("spiffe://public/ns/shop", "shop")]
+#[case::foreign(Some("spiffe://public/ns/shop/app"), "bank")]
+#[case::none(Some("spiffe://public/ns/shop/app"), "")]
+#[case::prefix(Some("spiffe://public/ns/shop/app"), "shop-2")]
+#[case::case_differs(Some("spiffe://public/ns/shop/app"), "Shop")]
+#[case::no_workload(Some("spiffe://public/service/shop"), "shop")]
+#[case::no_app(Some("spiffe://public/ns/shop"), "shop")]
+#[case::no_certificate(None, "shop")]
 #[tokio::test]
-async fn every_rpc_denies_what_is_not_the_callers(#[case] id: &str, #[case] namespace: &str) {
+async fn every_rpc_denies_what_is_not_the_callers(
+    #[case] id: Option<&str>,
+    #[case] namespace: &str,
+) {
     let fixture = Fixture::new(&json!([]));
     let codes = call_all(&fixture.api, id, namespace).await;
     assert_eq!(codes.len(), 16);
@@ -227,7 +240,7 @@ async fn every_rpc_denies_what_is_not_the_callers(#[case] id: &str, #[case] name
 #[tokio::test]
 async fn every_rpc_serves_the_callers_own(#[case] id: &str) {
     let fixture = Fixture::new(&json!([]));
-    for (rpc, code) in call_all(&fixture.api, id, "shop").await {
+    for (rpc, code) in call_all(&fixture.api, Some(id), "shop").await {
         let expected = match rpc {
             "get_configuration" | "get_resiliency" => Code::Unknown,
             "list_subscriptions" => Code::PermissionDenied,
@@ -340,7 +353,7 @@ async fn a_kind_that_came_later_may_be_missing() {
         ("list_mcp_servers", Code::Ok),
         ("list_workflow_access_policy", Code::Ok),
     ];
-    let codes = call_all(&fixture.api, "spiffe://public/ns/shop/app", "shop").await;
+    let codes = call_all(&fixture.api, Some("spiffe://public/ns/shop/app"), "shop").await;
     for pair in expected {
         assert!(codes.contains(&pair), "{pair:?} in {codes:?}");
     }
