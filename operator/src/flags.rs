@@ -46,6 +46,10 @@ pub struct Flags {
     #[arg(long, default_value_t = false, action = ArgAction::Set, num_args = 0..=1,
           require_equals = true, default_missing_value = "true", value_parser = boolean)]
     pub disable_shared_instances: bool,
+    /// Folder of what shapes the daprds of shared instances, a file for each variable of the
+    /// injector's environment; the own environment holds where a file is missing
+    #[arg(long, default_value = "/var/run/trilby.dev/sidecar-settings")]
+    pub sidecar_settings: PathBuf,
     /// Tell the daprds of shared instances where the scheduler is
     #[arg(long, env, default_value_t = true, action = ArgAction::Set, num_args = 0..=1,
           require_equals = true, default_missing_value = "true", value_parser = boolean)]

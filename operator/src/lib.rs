@@ -22,6 +22,7 @@ mod object;
 mod secrets;
 mod services;
 mod shared;
+mod sidecar_settings;
 mod start;
 pub mod status;
 pub mod store;

@@ -17,6 +17,7 @@ use tokio::sync::watch;
 use crate::api::Api;
 use crate::metrics::Metrics;
 use crate::shared::{self, Environment, World};
+use crate::sidecar_settings::SidecarSettings;
 use crate::store::Store;
 use crate::system::{self, System, SystemError};
 use crate::watchdog::Orders;
@@ -285,8 +286,13 @@ impl Operator {
         if self.flags.disable_shared_instances {
             return None;
         }
-        let lookup = |name: &str| env::var(name).ok();
-        Environment::read(&lookup, self.flags.scheduler_enabled)
+        let settings = SidecarSettings::read(&self.flags.sidecar_settings);
+        let scheduler = settings.get("SCHEDULER_ENABLED");
+        let scheduler = scheduler.map_or(self.flags.scheduler_enabled, |it| config::truthy(&it));
+        let read = Environment::read(&|name| settings.get(name), scheduler);
+        let watching = settings.watch(self.process.stopping());
+        self.process.spawn("sidecar-settings", watching);
+        read
     }
 
     fn share(
