@@ -5,6 +5,7 @@
 mod apps;
 mod install;
 mod kube;
+pub mod modes;
 pub mod steps;
 
 pub use apps::{Apps, NAMESPACE};

@@ -1,6 +1,7 @@
 //! What the product does, step by step, each with its proof.
 
 mod certificates;
+mod modes;
 
 use std::time::Duration;
 
@@ -11,6 +12,7 @@ use serde_json::Value;
 use crate::{Apps, Kube, NAMESPACE, apps::LATE_COMPONENT};
 
 pub use certificates::certificate_chain;
+pub use modes::modes;
 
 /// Long enough for what happens within a second or two.
 const SOON: Duration = Duration::from_secs(30);
@@ -19,7 +21,7 @@ const SOON: Duration = Duration::from_secs(30);
 pub type Step = (&'static str, fn(&Apps<'_>) -> Result<String>);
 
 /// All steps, in the order in which they tell a story.
-pub const STEPS: [Step; 13] = [
+pub const STEPS: [Step; 14] = [
     ("annotated pods have a sidecar", sidecars),
     ("other pods are untouched", untouched),
     ("a wrong annotation is named", wrong_annotation),
@@ -32,6 +34,7 @@ pub const STEPS: [Step; 13] = [
     ("an actor counts to 100", actor),
     ("a new Component is loaded at once", hot_reload),
     ("each app has its Service", service),
+    ("one app, cold start and memory by mode", modes),
     ("a deleted app takes its Service along", service_goes),
 ];
 

@@ -61,7 +61,7 @@ pub(crate) fn prepare(workspace: &Path) -> Result<(Cluster, Images)> {
     let mut needed = images::workspace(workspace, &tag)?;
     let daprd = images::daprd(&tools)?;
     let name = daprd.name.clone();
-    needed.push(daprd);
+    needed.extend([daprd, images::redis()?]);
     images::load(&cluster, &needed, Progress)?;
     Ok((
         cluster,

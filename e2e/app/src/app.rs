@@ -5,9 +5,6 @@ use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// The actor type that this application hosts.
-pub(crate) const ACTOR: &str = "counter";
-
 /// What the application knows, whichever way it is called.
 pub(crate) struct App {
     pub(crate) sidecar: Sidecar,
@@ -17,6 +14,7 @@ pub(crate) struct App {
     pub(crate) topics: Vec<String>,
     ledger: Option<String>,
     host_actors: bool,
+    pub(crate) actor_type: String,
     events: Mutex<Vec<Value>>,
     counters: Mutex<HashMap<String, u64>>,
 }
@@ -31,6 +29,7 @@ impl App {
             topics: flags.topics.clone(),
             ledger: flags.ledger.clone(),
             host_actors: flags.host_actors,
+            actor_type: flags.actor_type.clone(),
             events: Mutex::default(),
             counters: Mutex::default(),
         }
@@ -38,7 +37,8 @@ impl App {
 
     /// What the sidecar asks about actors.
     pub(crate) fn actor_config(&self) -> Value {
-        let entities: &[&str] = if self.host_actors { &[ACTOR] } else { &[] };
+        let types = [self.actor_type.as_str()];
+        let entities: &[&str] = if self.host_actors { &types } else { &[] };
         json!({"entities": entities})
     }
 

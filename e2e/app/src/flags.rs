@@ -37,9 +37,12 @@ pub(crate) struct Flags {
     /// The topics to subscribe to
     #[arg(long, env, value_delimiter = ',')]
     pub(crate) topics: Vec<String>,
-    /// Whether to host the actor type `counter`
+    /// Whether to host actors
     #[arg(long, env, action = ArgAction::Set, default_value_t = true)]
     pub(crate) host_actors: bool,
+    /// Their type
+    #[arg(long, env, default_value = "counter")]
+    pub(crate) actor_type: String,
     /// Get this URL, print the answer, and end; success decides the exit code
     #[arg(long)]
     pub(crate) get: Option<String>,

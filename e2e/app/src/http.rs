@@ -1,4 +1,4 @@
-use crate::app::{ACTOR, App};
+use crate::app::App;
 use crate::load::{self, Load, Outcome};
 use anyhow::Context;
 use axum::extract::{Path, State};
@@ -121,7 +121,7 @@ async fn received_data(State(app): Shared) -> Json<Vec<Value>> {
 }
 
 async fn count(State(app): Shared, Path(id): Path<String>) -> Response {
-    let path = format!("actors/{ACTOR}/{id}/method/increment");
+    let path = format!("actors/{}/{id}/method/increment", app.actor_type);
     app.sidecar.call(Method::PUT, &path, Bytes::new()).await
 }
 

@@ -4,7 +4,7 @@ use std::{fs, io, net::Ipv4Addr, path::Path, sync::Arc};
 
 use anyhow::{Context, Result};
 use hyper_util::rt::TokioIo;
-use identity::TrustAnchors;
+use identity::{Identity, TrustAnchors};
 use identity_core::{SpiffeId, TrustBundle};
 use rustls::{ClientConfig, pki_types::ServerName};
 use tokio::net::TcpStream;
@@ -27,10 +27,24 @@ pub(crate) struct Dialer {
 impl Dialer {
     /// Trusts the anchors in this file, and then only the control plane's service `app_id`.
     pub(crate) fn new(anchors: &Path, app_id: &str, port: u16) -> Result<Self> {
+        Self::with(None, anchors, app_id, port)
+    }
+
+    /// The same, with an identity to show.
+    pub(crate) fn identified(
+        own: &Identity,
+        anchors: &Path,
+        app_id: &str,
+        port: u16,
+    ) -> Result<Self> {
+        Self::with(Some(own), anchors, app_id, port)
+    }
+
+    fn with(own: Option<&Identity>, anchors: &Path, app_id: &str, port: u16) -> Result<Self> {
         let pem = fs::read(anchors).with_context(|| format!("read {}", anchors.display()))?;
         let anchors = TrustAnchors::fixed(TrustBundle::from_pem(pem)?)?;
         let id = format!("spiffe://{TRUST_DOMAIN}/ns/{NAMESPACE}/{app_id}");
-        let tls = identity::tls::client(None, &anchors, SpiffeId::new(id)?)?;
+        let tls = identity::tls::client(own, &anchors, SpiffeId::new(id)?)?;
         Ok(Self { tls, port })
     }
 

@@ -2,6 +2,7 @@
 
 mod callers;
 mod disseminate;
+mod resources;
 mod review;
 mod sign;
 mod vouch;
@@ -17,7 +18,7 @@ use crate::{
     stage::Stage,
 };
 
-/// The figures under load; none of a service that has no load here.
+/// The figures under load.
 pub(crate) async fn run(
     service: Service,
     maker: Maker,
@@ -34,6 +35,6 @@ pub(crate) async fn run(
             Ok(figures)
         }
         Service::Placement => disseminate::run(stage, maker).await,
-        Service::Operator => Ok(vec![]),
+        Service::Operator => resources::run(running.pid(), stage, site, time).await,
     }
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Command;
 
 /// What a program is for the cluster, and the Debian package that has it.
-const NEEDED: [(&str, &str); 11] = [
+const NEEDED: [(&str, &str); 12] = [
     ("/usr/bin/containerd", "containerd"),
     ("/usr/sbin/runc", "runc"),
     ("/usr/lib/cni/bridge", "containernetworking-plugins"),
@@ -17,6 +17,7 @@ const NEEDED: [(&str, &str); 11] = [
     ("/usr/bin/openssl", "openssl"),
     ("/etc/ssl/certs/ca-certificates.crt", "ca-certificates"),
     ("/usr/bin/setsid", "util-linux"),
+    ("/usr/bin/redis-server", "redis-server"),
 ];
 
 /// Installs the Debian packages whose files are missing.

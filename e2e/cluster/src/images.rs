@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 /// The container that holds a pod's namespaces.
 pub(crate) const PAUSE: &str = "docker.io/local/pause:1";
 const COREDNS: &str = "docker.io/local/coredns:1.14.0";
+const REDIS: &str = "docker.io/local/redis:7";
 const DAPRD: &str = "docker.io/local/daprd:1.18.2";
 
 const CERTIFICATES: &str = "/etc/ssl/certs/ca-certificates.crt";
@@ -85,6 +86,14 @@ pub fn workspace(workspace: &Path, tag: &str) -> Result<Vec<Image>> {
 /// When it is not built.
 pub fn daprd(tools: &Tools) -> Result<Image> {
     Image::of(DAPRD, &tools.path("daprd"))
+}
+
+/// A broker for the tests, `docker.io/local/redis:7`, of Debian's package.
+///
+/// # Errors
+/// When it is not installed.
+pub fn redis() -> Result<Image> {
+    Image::of(REDIS, Path::new("/usr/bin/redis-server"))
 }
 
 /// Dapr's own control plane, as `docker.io/local/original-NAME:1.18.2`.

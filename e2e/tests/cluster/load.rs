@@ -8,8 +8,16 @@ pub(crate) const DAPR: &str = "/v1.0";
 
 /// Has an application call the URLs in turn; returns the count and what failed.
 pub(crate) fn call(apps: &Apps<'_>, app: &str, urls: &[String], rate: u32, seconds: u64) -> Value {
-    let load = json!({"urls": urls, "rate": rate, "seconds": seconds}).to_string();
+    run(
+        apps,
+        app,
+        &json!({"urls": urls, "rate": rate, "seconds": seconds}),
+    )
+}
+
+/// Has an application do what `load` says, in the words of its `/load`.
+pub(crate) fn run(apps: &Apps<'_>, app: &str, load: &Value) -> Value {
     let from = pod(apps.kube, app).unwrap();
-    let outcome = apps.kube.call(&from, "load", Some(&load)).unwrap();
-    serde_json::from_str(&outcome).unwrap()
+    let outcome = apps.kube.call(&from, "load", Some(&load.to_string()));
+    serde_json::from_str(&outcome.unwrap()).unwrap()
 }

@@ -8,6 +8,7 @@ mod load;
 mod no_bare_pod;
 mod rolling_restart;
 mod rotation;
+mod shared;
 mod stage;
 
 use std::time::{Duration, Instant};

@@ -60,7 +60,7 @@ fn while_all_call(apps: &Apps<'_>, names: &[String], meanwhile: impl FnOnce() + 
 }
 
 /// Asks for a rotation and waits until another root signs.
-fn rotate(apps: &Apps<'_>) {
+pub(crate) fn rotate(apps: &Apps<'_>) {
     let before = activated(apps);
     let wish = format!("trilby.dev/rotate={before}-{}", std::process::id());
     let words = ["annotate", "secret", BUNDLE, &wish, "--overwrite"];
