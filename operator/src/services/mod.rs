@@ -1,6 +1,7 @@
 //! Makes the Services that workloads should have. Only the leader does.
 
 mod act;
+mod contest;
 mod observe;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,6 +16,7 @@ use operator_core::shared::Modes;
 use tokio_util::sync::CancellationToken;
 
 use act::{Done, act};
+use contest::Contests;
 use observe::{Observed, observe};
 
 use crate::metrics::Metrics;
@@ -73,10 +75,13 @@ impl Controller {
     async fn run(mut self, namespace: Option<String>, kinds: Vec<WorkloadKind>) {
         let mut observed = pin!(observe(&self.client, namespace.as_deref(), kinds));
         let (mut actions, mut retries) = (FuturesUnordered::new(), FuturesUnordered::new());
+        let mut contests = Contests::new(self.client.clone());
+        let mut told = FuturesUnordered::new();
         loop {
             while actions.len() < MOST_ACTIONS
                 && let Some(key) = self.next()
             {
+                told.extend(contests.take(&key, self.cluster.losers(&key)));
                 let action = self.cluster.decide(&key);
                 actions.push(act(self.client.clone(), key, action));
             }
@@ -84,6 +89,7 @@ impl Controller {
                 Some(event) = observed.next() => self.take(event),
                 Some(done) = actions.next() => retries.extend(self.finish(done)),
                 Some(key) = retries.next() => drop(self.look.insert(key)),
+                Some(()) = told.next() => {}
                 else => return,
             }
         }

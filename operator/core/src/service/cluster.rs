@@ -5,6 +5,7 @@ use std::fmt;
 
 use injector_core::shared::Mode;
 use k8s_openapi::api::core::v1::{Service, ServicePort};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 
 use super::wanted::{InvalidAppId, Settings, wanted};
 use super::workload::{Workload, WorkloadKey, WorkloadKind};
@@ -34,6 +35,15 @@ pub enum Action {
         /// Its app ID.
         app_id: String,
     },
+}
+
+/// A workload that has no Service because another one has it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Loser {
+    /// The workload.
+    pub owner: OwnerReference,
+    /// Why, and what to do about it.
+    pub reason: String,
 }
 
 /// All workloads and Services.
@@ -275,17 +285,45 @@ impl Cluster {
     /// The Service as its owner wants it. Of several workloads with the same app ID, the one that
     /// has the Service keeps it; else the oldest gets it. So they never fight over it.
     fn wanted(&self, key: &Key, existing: Option<&Service>) -> Option<Service> {
-        let claimants = self.claims.get(key)?;
-        let claimants = claimants.iter().filter_map(|key| self.workloads.get(key));
+        let chosen = self.chosen(key, existing)?;
+        self.wanted_by(chosen).ok().flatten()
+    }
+
+    fn chosen(&self, key: &Key, existing: Option<&Service>) -> Option<&Workload> {
         let owner = existing.and_then(controller);
-        let chosen = claimants.min_by_key(|workload| {
+        self.claimants(key).min_by_key(|workload| {
             (
                 Some(&*workload.uid) != owner,
                 &workload.created,
                 &workload.uid,
             )
-        })?;
-        self.wanted_by(chosen).ok().flatten()
+        })
+    }
+
+    fn claimants(&self, key: &Key) -> impl Iterator<Item = &Workload> {
+        let claims = self.claims.get(key).into_iter().flatten();
+        claims.filter_map(|key| self.workloads.get(key))
+    }
+
+    /// The workloads that a Service would be for, had another one not got it: those that go without,
+    /// and why.
+    pub fn losers(&self, key: &Key) -> Vec<Loser> {
+        let Some(chosen) = self.chosen(key, self.services.get(key)) else {
+            return Vec::new();
+        };
+        let others = self.claimants(key).filter(|it| it.uid != chosen.uid);
+        others
+            .map(|workload| Loser {
+                owner: workload.owner(),
+                reason: format!(
+                    "{} {} has the same app ID, and Service {} leads to its pods alone: sidecars that \
+                     call the app do not find those of this one; give it an app ID of its own",
+                    chosen.key.kind.name(),
+                    chosen.key.name,
+                    key.name
+                ),
+            })
+            .collect()
     }
 
     /// Workloads that share an instance have their Service from elsewhere, and those of an unknown

@@ -6,7 +6,7 @@ mod wanted;
 mod workload;
 
 pub use adoption::{FIELD_MANAGER, adopted};
-pub use cluster::{Action, Cluster, Key, is_ours};
+pub use cluster::{Action, Cluster, Key, Loser, is_ours};
 pub(crate) use wanted::build;
 pub use wanted::{InvalidAppId, Settings, wanted};
 pub(crate) use workload::Sidecar;

@@ -296,6 +296,21 @@ fn two_workloads_never_fight() {
 }
 
 #[test]
+fn who_goes_without_is_told_why() {
+    let mut cluster = settled("first");
+    assert_eq!(cluster.losers(&key()), []);
+    cluster.apply_workload(annotated("second"));
+    let losers = cluster.losers(&key());
+    assert_eq!(losers[0].owner.name, "second");
+    let reason = &losers[0].reason;
+    assert!(reason.starts_with("Deployment first has"), "{reason}");
+    assert!(reason.contains("Service checkout-dapr"), "{reason}");
+    let first = annotated("first").key().clone();
+    cluster.delete_workload(&first);
+    assert_eq!(cluster.losers(&key()), []);
+}
+
+#[test]
 fn a_workload_on_its_way_out_wants_nothing() {
     let metadata = json!({
         "name": "web", "namespace": "shop", "uid": "u", "deletionTimestamp": "2026-01-01T00:00:00Z",
