@@ -3,6 +3,13 @@
 - apiGroups: [dapr.io]
   resources: [components, configurations, httpendpoints, mcpservers, resiliencies, subscriptions, workflowaccesspolicies]
   verbs: [get, list, watch]
+- apiGroups: [dapr.io]
+  resources: [components/status, configurations/status, httpendpoints/status, mcpservers/status, resiliencies/status, subscriptions/status, workflowaccesspolicies/status]
+  verbs: [patch]
+# What it tells people about their resources.
+- apiGroups: [events.k8s.io]
+  resources: [events]
+  verbs: [create, patch]
 # By name only, where a resource refers to one.
 - apiGroups: [""]
   resources: [secrets]
@@ -30,7 +37,7 @@
 {{- end }}
 {{- end }}
 
-{{- /* The conversion webhook of Subscriptions; not to be had in a Role. */}}
+{{- /* The kinds of resources, the conversion of Subscriptions and the validation; not to be had in a Role. */}}
 {{- define "rbac.operatorCRDRules" -}}
 - apiGroups: [apiextensions.k8s.io]
   resources: [customresourcedefinitions]
@@ -42,7 +49,16 @@
     - resiliencies.dapr.io
     - subscriptions.dapr.io
     - workflowaccesspolicies.dapr.io
+    - sharedinstances.trilby.dev
   verbs: [get, list, watch, patch]
+# Creation can't be limited to a name.
+- apiGroups: [apiextensions.k8s.io]
+  resources: [customresourcedefinitions]
+  verbs: [create]
+- apiGroups: [admissionregistration.k8s.io]
+  resources: [validatingwebhookconfigurations]
+  resourceNames: [dapr-resource-validation]
+  verbs: [get, patch]
 {{- end }}
 
 {{- /* Leader election. Creation can't be limited to a name. */}}
