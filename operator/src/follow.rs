@@ -103,18 +103,42 @@ pub(crate) fn watch_shown(
     kind: &'static str,
 ) -> impl Stream<Item = Event<Object>> + Send {
     async_stream::stream! {
-        let mut wait = MISSING_KIND_WAIT;
-        while let Some(error) = refusal(&api, &params).await {
-            if wait == MISSING_KIND_WAIT {
-                complain(kind, &error);
-                yield Event::Reset(Vec::new());
-            }
-            tokio::time::sleep(wait).await;
-            wait = (wait * 2).min(HIDDEN_KIND_WAIT);
+        if let Some(error) = refusal(&api, &params).await {
+            complain(kind, &error);
+            yield Event::Reset(Vec::new());
+            until_shown(&api, &params).await;
         }
         for await event in watch(api, params) {
             yield event;
         }
+    }
+}
+
+/// The same, but nothing is said of the kind until its objects can be read.
+pub(crate) fn watch_once_shown(
+    api: Api<Object>,
+    params: ListParams,
+    kind: &'static str,
+) -> impl Stream<Item = Event<Object>> + Send {
+    async_stream::stream! {
+        if let Some(error) = refusal(&api, &params).await {
+            complain(kind, &error);
+            until_shown(&api, &params).await;
+        }
+        for await event in watch(api, params) {
+            yield event;
+        }
+    }
+}
+
+async fn until_shown(api: &Api<Object>, params: &ListParams) {
+    let mut wait = MISSING_KIND_WAIT;
+    loop {
+        tokio::time::sleep(wait).await;
+        if refusal(api, params).await.is_none() {
+            return;
+        }
+        wait = (wait * 2).min(HIDDEN_KIND_WAIT);
     }
 }
 

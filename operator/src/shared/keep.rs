@@ -225,3 +225,7 @@ fn text(error: &ActError) -> String {
     let causes = std::iter::successors(std::error::Error::source(error), |cause| cause.source());
     causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }
+
+#[cfg(test)]
+#[path = "keep/tests.rs"]
+mod tests;

@@ -2,6 +2,8 @@
 //! leader does.
 
 mod act;
+#[cfg(test)]
+mod fixtures;
 mod keep;
 mod observe;
 mod take;

@@ -14,11 +14,11 @@ use operator_core::shared::{
     AppKey, BOUND_TO, Binding, BindingKey, BoundKind, INSTANCE, ObjectKey, ObjectKind, Resource,
     Seen,
 };
-use process::kubernetes::{Event, watch};
+use process::kubernetes::Event;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::follow::{self, api, installed, watch_shown};
+use crate::follow::{self, api, watch_once_shown, watch_shown};
 use crate::object::{Object, api_resource};
 
 const PODS: Resource = Resource {
@@ -123,17 +123,9 @@ fn shown(
 
 /// Without the kind there is nothing to decide, so nothing is said until it is there.
 fn instances(client: &Client, namespace: Option<&str>) -> Events {
-    let api = api(
-        client.clone(),
-        &ApiResource::erase::<SharedInstance>(&()),
-        namespace,
-    );
-    let events = async_stream::stream! {
-        installed(&api, "SharedInstance", || {}).await;
-        for await event in watch(api, ListParams::default()) {
-            yield event;
-        }
-    };
+    let resource = ApiResource::erase::<SharedInstance>(&());
+    let api = api(client.clone(), &resource, namespace);
+    let events = watch_once_shown(api, ListParams::default(), "SharedInstance");
     each(events, typed, Observed::Instances)
 }
 

@@ -28,7 +28,7 @@ const TOKENS: [&str; 2] = [
     "/var/run/secrets/kubernetes.io/serviceaccount/token",
 ];
 /// How long an answer about an account holds.
-const ANSWER_HOLDS: Duration = Duration::from_mins(10);
+const ANSWER_HOLDS: Duration = Duration::from_mins(5);
 const FIRST_WAIT: Duration = Duration::from_secs(1);
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
 

@@ -73,16 +73,16 @@ pub struct Notice {
 }
 
 /// An app in one look.
-struct App<'a> {
-    registry: &'a Registry,
-    key: &'a AppKey,
-    now: Timestamp,
+pub(super) struct App<'a> {
+    pub(super) registry: &'a Registry,
+    pub(super) key: &'a AppKey,
+    pub(super) now: Timestamp,
     /// Those that want to share, oldest first, with the mode of each.
-    shared: Vec<(&'a Binding, Mode)>,
-    sidecars: Vec<&'a Binding>,
-    unknown: Vec<(&'a Binding, ModeError)>,
+    pub(super) shared: Vec<(&'a Binding, Mode)>,
+    pub(super) sidecars: Vec<&'a Binding>,
+    pub(super) unknown: Vec<(&'a Binding, ModeError)>,
     /// Oldest first.
-    instances: Vec<&'a SharedInstance>,
+    pub(super) instances: Vec<&'a SharedInstance>,
 }
 
 // === impl Registry ===
@@ -139,65 +139,6 @@ impl App<'_> {
             }
         }
         decision
-    }
-
-    /// The same app ID for sidecars and an instance: both would register it.
-    fn clash(&self, decision: &mut Decision) -> Option<Conflict> {
-        let by_person = self.instances.iter().any(|instance| !is_managed(instance));
-        let sidecar = self.sidecars.first()?;
-        if self.shared.is_empty() && !by_person {
-            return None;
-        }
-        let other = self.shared.first().map_or_else(
-            || "a SharedInstance".to_owned(),
-            |(workload, _)| workload.label(),
-        );
-        let message = format!(
-            "app ID {} is that of sidecars ({}) and of a shared instance ({other}) at once, so the \
-             instance is left as it is: give one of them another dapr.io/app-id, or set \
-             trilby.dev/mode to the same on both",
-            self.key.app_id,
-            sidecar.label(),
-        );
-        let conflict = Conflict::new("SidecarWithSameAppId", message);
-        let shared = self.shared.iter().map(|(workload, _)| *workload);
-        for workload in shared.chain(self.sidecars.iter().copied()) {
-            decision.notice(
-                workload.reference(),
-                conflict.reason,
-                conflict.message.clone(),
-            );
-        }
-        for instance in &self.instances {
-            decision.notice(
-                reference(instance),
-                conflict.reason,
-                conflict.message.clone(),
-            );
-        }
-        Some(conflict)
-    }
-
-    /// Workloads that want different instances: the oldest has its way.
-    fn dispute(&self, decision: &mut Decision) -> Option<Conflict> {
-        let (oldest, mode) = self.shared.first()?;
-        let differs =
-            |(other, its): &&(&Binding, Mode)| its != mode || other.settings != oldest.settings;
-        let mut first = None;
-        for (other, its) in self.shared.iter().filter(differs) {
-            let message = format!(
-                "{} and {} share app ID {} and differ in {}: those of {}, the older one, are in \
-                 effect; make them equal, or give one of them another dapr.io/app-id",
-                oldest.label(),
-                other.label(),
-                self.key.app_id,
-                differences((oldest, *mode), (other, *its)),
-                oldest.label(),
-            );
-            decision.notice(other.reference(), "SettingsDiffer", message.clone());
-            first.get_or_insert(Conflict::new("SettingsDiffer", message));
-        }
-        first
     }
 
     fn make(&self, decision: &mut Decision) {
@@ -307,32 +248,17 @@ impl App<'_> {
         }
         true
     }
-
-    /// Of several instances for one app ID, the oldest is it.
-    fn refuse(
-        &self,
-        instance: &SharedInstance,
-        others: &[&SharedInstance],
-        decision: &mut Decision,
-    ) {
-        let name = instance.metadata.name.as_deref().unwrap_or_default();
-        for other in others {
-            let message = format!(
-                "SharedInstance {name} has app ID {} already, and is older: delete one of them, or \
-                 make this one for another appId",
-                self.key.app_id,
-            );
-            let conflict = Conflict::new("AppIdTaken", message);
-            decision.notice(reference(other), conflict.reason, conflict.message.clone());
-            decision.actions.extend(conflict.refusal(other, self.now));
-        }
-    }
 }
 
 // === impl Decision ===
 
 impl Decision {
-    fn notice(&mut self, regarding: ObjectReference, reason: &'static str, note: String) {
+    pub(super) fn notice(
+        &mut self,
+        regarding: ObjectReference,
+        reason: &'static str,
+        note: String,
+    ) {
         self.notices.push(Notice {
             regarding,
             reason,
@@ -363,7 +289,7 @@ pub(super) fn reference(instance: &SharedInstance) -> ObjectReference {
     }
 }
 
-fn is_managed(instance: &SharedInstance) -> bool {
+pub(super) fn is_managed(instance: &SharedInstance) -> bool {
     let labels = instance.metadata.labels.as_ref();
     labels
         .and_then(|labels| labels.get(MANAGED_BY))
@@ -402,19 +328,6 @@ fn made_for(key: &AppKey, mode: Mode) -> SharedInstance {
         }),
         status: None,
     }
-}
-
-/// The names of what two workloads say differently.
-fn differences((one, its): (&Binding, Mode), (other, others): (&Binding, Mode)) -> String {
-    let keys = one.settings.keys().chain(other.settings.keys());
-    let differs = |key: &&String| one.settings.get(*key) != other.settings.get(*key);
-    let mut names: Vec<&str> = keys.filter(differs).map(String::as_str).collect();
-    if its != others {
-        names.push(injector_core::shared::MODE);
-    }
-    names.sort_unstable();
-    names.dedup();
-    names.join(", ")
 }
 
 #[cfg(test)]

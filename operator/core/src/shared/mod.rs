@@ -12,6 +12,7 @@
 //! person set is never changed; an object that is not the instance's is never touched.
 
 mod binding;
+mod conflict;
 mod decision;
 #[cfg(test)]
 mod fixtures;

@@ -1,35 +1,12 @@
-use std::sync::Arc;
-
-use identity::TrustAnchors;
-use operator_core::kind::Kind;
 use operator_core::shared::{Binding, BoundKind, Registry};
 use rstest::rstest;
 
 use super::*;
-use crate::fixtures::{Script, answers};
-use crate::shared::Environment;
-use crate::store::Store;
+use crate::fixtures::Script;
+use crate::shared::fixtures::{anchored, app, server, unanchored};
 
 const APPLY: &str = "PATCH application/apply-patch+yaml trilby-shared";
 const MERGE: &str = "PATCH application/merge-patch+json trilby-shared";
-
-async fn world(script: &Script) -> Arc<World> {
-    let env = |name: &str| match name {
-        "NAMESPACE" => Some("dapr-system".to_owned()),
-        "SIDECAR_IMAGE" => Some("daprd:1".to_owned()),
-        "SHARED_PROXY_IMAGE" => Some("proxy:1".to_owned()),
-        "KUBE_CLUSTER_DOMAIN" => Some("cluster.local".to_owned()),
-        _ => None,
-    };
-    let environment = Environment::read(&env, true).unwrap();
-    let anchors = TrustAnchors::follow("/dev/null");
-    let store = Store::new(Kind::Configuration);
-    Arc::new(World::new(script.client(), environment, true, anchors, store).await)
-}
-
-fn app() -> AppKey {
-    AppKey::new("shop", "checkout")
-}
 
 fn workload() -> Binding {
     let object = json!({
@@ -73,15 +50,8 @@ async fn calls(
     registry: &Registry,
     answer: impl Fn(&str, &str) -> (u16, Value) + Send + Sync + 'static,
 ) -> (Script, Vec<String>, Result<(), ActError>) {
-    let script = answers(move |method, path| match path {
-        "/version" => (
-            200,
-            json!({"major": "1", "minor": "36+", "gitVersion": "", "gitCommit": "",
-            "gitTreeState": "", "buildDate": "", "goVersion": "", "compiler": "", "platform": ""}),
-        ),
-        path => answer(method, path),
-    });
-    let world = world(&script).await;
+    let script = server(answer);
+    let world = unanchored(&script).await;
     let (_, _, result) = act(world, Arc::default(), job(registry)).await;
     let calls = script.calls().into_iter().skip(1).collect();
     (script, calls, result)
@@ -121,20 +91,11 @@ async fn an_instance_is_created_and_never_written_over(#[case] code: u16) {
 #[tokio::test]
 async fn only_a_strategy_of_our_own_is_changed(#[case] manager: &str, #[case] expected: &[&str]) {
     let entries = json!([{"manager": manager, "fieldsV1": {"f:spec": {"f:strategy": {}}}}]);
-    let script = answers(move |_, path| match path {
-        "/version" => (
-            200,
-            json!({"major": "1", "minor": "36", "gitVersion": "", "gitCommit": "",
-            "gitTreeState": "", "buildDate": "", "goVersion": "", "compiler": "", "platform": ""}),
-        ),
-        _ => (
-            200,
-            json!({"metadata": {
-                "name": "checkout", "resourceVersion": "9", "managedFields": entries,
-            }}),
-        ),
-    });
-    let world = world(&script).await;
+    let existing = json!({"metadata": {
+        "name": "checkout", "resourceVersion": "9", "managedFields": entries,
+    }});
+    let script = server(move |_, _| (200, existing.clone()));
+    let world = anchored(&script).await;
     let (ledger, app) = (Mutex::default(), app());
     let turn = Turn {
         world: &world,
