@@ -117,9 +117,9 @@ impl<'a> Moded<'a> {
     /// # Errors
     /// If the kubelet does not tell.
     pub fn memory(&self, apps: &Apps<'_>) -> Result<(u64, u64)> {
-        let node = apps
-            .kube
-            .json(&["get", "pod", &pod(apps.kube, self.name)?, "-n", NAMESPACE])?;
+        let ready = || Ok(pod(apps.kube, self.name).ok());
+        let ready = until("the pod is ready", UP, ready)?;
+        let node = apps.kube.json(&["get", "pod", &ready, "-n", NAMESPACE])?;
         let node = node["spec"]["nodeName"]
             .as_str()
             .context("a pod without a node")?

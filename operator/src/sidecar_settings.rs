@@ -1,4 +1,4 @@
-//! The settings of sidecars, which the chart keeps in one ConfigMap for the injector and us.
+//! The settings of sidecars, which the chart keeps in one `ConfigMap` for the injector and us.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -68,8 +68,6 @@ fn files(folder: &Path) -> BTreeMap<String, String> {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a test may fail loudly")]
-
     use super::*;
 
     #[test]
