@@ -4,7 +4,6 @@ use anyhow::Result;
 
 use crate::{Apps, modes::Moded};
 
-const MIB: u64 = 1024 * 1024;
 /// The name in the table, and `trilby.dev/mode`.
 const MODES: [(&str, Option<&str>); 4] = [
     ("no-dapr", None),
@@ -25,15 +24,20 @@ pub fn modes(apps: &Apps<'_>) -> Result<String> {
         let taken = app.cold_start(apps)?;
         let (own, instance) = app.memory(apps)?;
         app.down(apps)?;
-        let instance = match instance / MIB {
+        let instance = match instance {
             0 => String::new(),
-            shared => format!(" + {shared} shared"),
+            shared => format!(" + {:.1} shared", mebibytes(shared)),
         };
         told.push(format!(
-            "{name} {:.1} s, {} MiB{instance}",
+            "{name} {:.1} s, {:.1} MiB{instance}",
             taken.as_secs_f64(),
-            own / MIB
+            mebibytes(own)
         ));
     }
     Ok(told.join("; "))
+}
+
+#[expect(clippy::cast_precision_loss, reason = "no memory here has 53 bits")]
+fn mebibytes(bytes: u64) -> f64 {
+    bytes as f64 / f64::from(1 << 20)
 }
