@@ -92,7 +92,7 @@ fn an_app_id_by_sidecar_and_shared_at_once_is_refused() {
             apps.kube.run(&words).unwrap();
         };
         patch("front-too", two_lives);
-        let said = || Ok(Some(told(apps)).filter(|told| told.contains("SidecarAndShared")));
+        let said = || Ok(Some(told(apps)).filter(|told| told.contains("SidecarWithSameAppId")));
         until("an Event tells of the two lives", SOON, said)
             .unwrap_or_else(|error| panic!("{error:#}\n{}", told(apps)));
         assert!(instances(apps, "front").is_empty());
