@@ -19,7 +19,7 @@ fn a_pod_of_another_app_gets_nothing_and_no_key_lies_about() {
             (3500, "/v1.0/secrets/kubernetes/bulk", "401"),
             (3500, "/v1.0/healthz/outbound", "done"),
             (50001, "/", "401"),
-            (50002, "/", "refused"),
+            (50002, "/", "incompletemessage"),
             (3501, "/v1.0/secrets/kubernetes/bulk", "404"),
             (3510, "/hello", "refused"),
             (3511, "/scale", "done"),
