@@ -96,25 +96,23 @@ pub(crate) fn namespaces(
 }
 
 /// A watch; as long as the API server does not know the kind, or does not show it to this process,
-/// there are no objects of it. That is said once.
+/// there are no objects of it.
 pub(crate) fn watch_shown(
     api: Api<Object>,
     params: ListParams,
     kind: &'static str,
 ) -> impl Stream<Item = Event<Object>> + Send {
     async_stream::stream! {
-        if let Some(error) = refusal(&api, &params).await {
-            complain(kind, &error);
+        if refusal(&api, &params).await.is_some() {
             yield Event::Reset(Vec::new());
-            until_shown(&api, &params).await;
         }
-        for await event in watch(api, params) {
+        for await event in watch_once_shown(api, params, kind) {
             yield event;
         }
     }
 }
 
-/// The same, but nothing is said of the kind until its objects can be read.
+/// The same, but nothing is said of the kind until its objects can be read. That is logged once.
 pub(crate) fn watch_once_shown(
     api: Api<Object>,
     params: ListParams,

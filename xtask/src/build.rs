@@ -7,17 +7,7 @@ use std::{
 };
 
 use anyhow::{Context, Result};
-use cluster::{Progress, output};
-
-/// The programs that go into images.
-const PROGRAMS: [&str; 6] = [
-    "operator",
-    "injector",
-    "sentry",
-    "placement",
-    "proxy",
-    "testapp",
-];
+use cluster::{Progress, images::PROGRAMS, output};
 
 /// Compiles the services, the proxy and the test application.
 pub(crate) fn services(workspace: &Path, progress: Progress) -> Result<()> {

@@ -18,6 +18,17 @@ const COREDNS: &str = "docker.io/local/coredns:1.14.0";
 const REDIS: &str = "docker.io/local/redis:7";
 const DAPRD: &str = "docker.io/local/daprd:1.18.2";
 
+/// The programs of this workspace that go into images: the services, the proxy and the test
+/// application.
+pub const PROGRAMS: [&str; 6] = [
+    "operator",
+    "injector",
+    "sentry",
+    "placement",
+    "proxy",
+    "testapp",
+];
+
 const CERTIFICATES: &str = "/etc/ssl/certs/ca-certificates.crt";
 
 /// What goes into an image: one layer of files and how to start.
@@ -58,20 +69,12 @@ impl Image {
     }
 }
 
-/// The images of this workspace's own programs: the services, the proxy and the test application.
+/// The images of [`PROGRAMS`].
 ///
 /// # Errors
 /// When one of them is not built.
 pub fn workspace(workspace: &Path, tag: &str) -> Result<Vec<Image>> {
-    let names = [
-        "operator",
-        "injector",
-        "sentry",
-        "placement",
-        "proxy",
-        "testapp",
-    ];
-    names
+    PROGRAMS
         .map(|name| {
             let program = workspace.join("target/release").join(name);
             Image::of(&format!("docker.io/local/{name}:{tag}"), &program)
