@@ -19,7 +19,7 @@ use serde::Deserialize;
 use tokio::sync::watch::Receiver;
 use tokio_util::sync::CancellationToken;
 
-use crate::{leadership::Role, namespaces::Namespaces};
+use crate::{leadership::Role, namespaces::Namespaces, options::Options};
 
 /// The injector's label on pods that have a sidecar.
 const HAS_SIDECAR: &str = "dapr.io/app-id";
@@ -27,9 +27,9 @@ const HAS_SIDECAR: &str = "dapr.io/app-id";
 /// Which pods are watched, and as whom.
 #[derive(Clone, Debug)]
 pub(crate) struct Departures {
-    pub(crate) kubeconfig: Option<PathBuf>,
+    kubeconfig: Option<PathBuf>,
     /// The one namespace to watch; all if there is none.
-    pub(crate) namespace: Option<String>,
+    namespace: Option<String>,
 }
 
 /// What is read of a pod.
@@ -59,6 +59,15 @@ struct Leaving(BTreeMap<(String, String), BTreeSet<IpAddr>>);
 // === impl Departures ===
 
 impl Departures {
+    /// None where pods are not followed.
+    pub(crate) fn wanted(options: &Options) -> Option<Self> {
+        let namespace = Some(options.watch_namespace.clone()).filter(|it| !it.is_empty());
+        options.follow_pods.then(|| Self {
+            kubeconfig: options.kubeconfig.clone(),
+            namespace,
+        })
+    }
+
     /// Keeps the namespaces informed from the moment that this replica leads.
     ///
     /// # Errors

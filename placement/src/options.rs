@@ -6,8 +6,6 @@ use clap::{ArgAction, Args, Parser, ValueEnum};
 use config::{GoDuration, args::boolean};
 use placement_core::Settings;
 
-use crate::departures::Departures;
-
 /// Placement: maps actor types to the sidecars that host them
 #[derive(Clone, Debug, Parser)]
 #[command(version)]
@@ -75,10 +73,10 @@ pub struct Options {
     pub follow_pods: bool,
     /// The namespace whose pods are followed; all when empty
     #[arg(long, default_value = "")]
-    watch_namespace: String,
+    pub watch_namespace: String,
     /// A kubeconfig, outside of a cluster
     #[arg(long)]
-    kubeconfig: Option<PathBuf>,
+    pub kubeconfig: Option<PathBuf>,
     /// Logs, health and metrics.
     #[command(flatten)]
     process: process::Flags,
@@ -158,15 +156,6 @@ impl Options {
                 .as_std()
                 .unwrap_or_default(),
         }
-    }
-
-    /// Which pods are followed, if any.
-    pub(crate) fn departures(&self) -> Option<Departures> {
-        let namespace = Some(self.watch_namespace.clone()).filter(|it| !it.is_empty());
-        self.follow_pods.then(|| Departures {
-            kubeconfig: self.kubeconfig.clone(),
-            namespace,
-        })
     }
 
     /// The keep-alive of connections.

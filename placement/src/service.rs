@@ -8,6 +8,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    departures::Departures,
     leadership::{Leadership, LeadershipError, Role, Standing},
     mandate::Mandate,
     metrics::Gauges,
@@ -146,7 +147,7 @@ impl Placement {
             "role",
             announce(role.subscribe(), gauges, elected, stopping.clone()),
         );
-        if let Some(departures) = options.departures() {
+        if let Some(departures) = Departures::wanted(&options) {
             let following =
                 departures.follow(role.subscribe(), namespaces.clone(), stopping.clone());
             process.spawn("departures", following);

@@ -45,6 +45,7 @@ fn a_sample_of_every_kind_is_accepted() {
             "httpendpoint.dapr.io",
             "mcpserver.dapr.io",
             "workflowaccesspolicy.dapr.io",
+            "sharedinstance.trilby.dev",
         ] {
             assert!(said.contains(kind), "no sample of {kind}: {said}");
         }

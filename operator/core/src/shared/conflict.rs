@@ -4,7 +4,8 @@ use crds::shared_instance::SharedInstance;
 use injector_core::shared::{MODE, Mode};
 
 use super::binding::Binding;
-use super::decision::{App, Decision, is_managed, reference};
+use super::decision::{App, Decision};
+use super::instance::{is_managed, reference};
 use super::status::Conflict;
 
 // === impl App ===

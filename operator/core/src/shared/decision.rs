@@ -5,18 +5,14 @@ use injector_core::shared::{Mode, ModeError, Names};
 use k8s_openapi::api::core::v1::ObjectReference;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ManagedFieldsEntry, ObjectMeta};
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
-use kube_core::Resource as _;
 
 use super::binding::Binding;
+use super::instance::{idle_after, is_managed};
 use super::plan::Plan;
 use super::registry::Registry;
 use super::seen::AppKey;
 use super::status::{Conflict, Facts};
 use super::{FIELD_MANAGER, MANAGED_BY, MANAGER};
-
-/// How long an instance that was made for annotations outlives the last of its workloads, if
-/// nobody says.
-const IDLE: SignedDuration = SignedDuration::from_mins(10);
 
 /// What to do about the instance of an app.
 #[derive(Debug, Default)]
@@ -275,36 +271,6 @@ pub fn strategy_is_ours(entries: &[ManagedFieldsEntry]) -> bool {
         .filter(of_others)
         .filter_map(|entry| entry.fields_v1.as_ref());
     !fields.any(|fields| !fields.0["f:spec"]["f:strategy"].is_null())
-}
-
-/// The instance, as the subject of an Event.
-pub(super) fn reference(instance: &SharedInstance) -> ObjectReference {
-    ObjectReference {
-        api_version: Some(SharedInstance::api_version(&()).into_owned()),
-        kind: Some(SharedInstance::kind(&()).into_owned()),
-        namespace: instance.metadata.namespace.clone(),
-        name: instance.metadata.name.clone(),
-        uid: instance.metadata.uid.clone(),
-        ..ObjectReference::default()
-    }
-}
-
-pub(super) fn is_managed(instance: &SharedInstance) -> bool {
-    let labels = instance.metadata.labels.as_ref();
-    labels
-        .and_then(|labels| labels.get(MANAGED_BY))
-        .is_some_and(|value| value == MANAGER)
-}
-
-fn idle_after(instance: &SharedInstance) -> SignedDuration {
-    let idle = instance.spec.as_ref().and_then(|spec| spec.idle.as_ref());
-    duration(idle.and_then(|idle| idle.after.as_deref())).unwrap_or(IDLE)
-}
-
-/// A Go duration; none if it cannot be read, which the API server sees to.
-pub(super) fn duration(text: Option<&str>) -> Option<SignedDuration> {
-    let parsed: config::GoDuration = text?.parse().ok()?;
-    SignedDuration::try_from(parsed.as_std()?).ok()
 }
 
 const fn strategy(mode: Mode) -> Strategy {

@@ -16,6 +16,7 @@ mod conflict;
 mod decision;
 #[cfg(test)]
 mod fixtures;
+mod instance;
 mod kind;
 mod ledger;
 mod modes;

@@ -8,7 +8,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use kube_core::Resource as _;
 
-use super::decision::{duration, reference};
+use super::instance::{duration, reference};
 use super::kind::ObjectKind;
 use super::status::Facts;
 

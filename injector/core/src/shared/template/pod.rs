@@ -21,12 +21,6 @@ use crate::{
     volumes,
 };
 
-/// Volume of the tokens that apps may show, and where the proxy has it.
-pub(super) const TOKENS: &str = "trilby-tokens";
-pub(super) const TOKENS_PATH: &str = "/var/run/secrets/trilby.dev/token";
-/// The same for the token that the app's owner chose, `dapr.io/api-token-secret`.
-pub(super) const OWN_TOKEN: &str = "trilby-own-token";
-pub(super) const OWN_TOKEN_PATH: &str = "/var/run/secrets/trilby.dev/own-token";
 /// Readable for all users of the pod, since nobody knows which user an image has.
 const READABLE: i32 = 0o444;
 
@@ -131,9 +125,13 @@ fn volumes(daprd: &Daprd<'_>, cluster: &Cluster, facts: &Facts) -> Vec<Volume> {
     let identity = facts
         .identity_token
         .then(|| volumes::token(cluster.sentry_id()));
-    let tokens = secret(TOKENS, &daprd.instance.names.token_secret(), ACCEPTED);
+    let tokens = secret(
+        proxy::TOKENS,
+        &daprd.instance.names.token_secret(),
+        ACCEPTED,
+    );
     let own = &daprd.options.container.api_token_secret;
-    let own = (!own.is_empty()).then(|| secret(OWN_TOKEN, own, TOKEN));
+    let own = (!own.is_empty()).then(|| secret(proxy::OWN_TOKEN, own, TOKEN));
     identity.into_iter().chain([tokens]).chain(own).collect()
 }
 

@@ -8,7 +8,7 @@ use k8s_openapi::{
     apimachinery::pkg::util::intstr::IntOrString,
 };
 
-use super::{Channel, daprd::Daprd, pod};
+use super::{Channel, daprd::Daprd};
 use crate::{
     Cluster,
     options::{Options, from_field},
@@ -16,6 +16,12 @@ use crate::{
     volumes::mount,
 };
 
+/// Volume of the tokens that apps may show, and where the proxy has it.
+pub(super) const TOKENS: &str = "trilby-tokens";
+pub(super) const TOKENS_PATH: &str = "/var/run/secrets/trilby.dev/token";
+/// The same for the token that the app's owner chose, `dapr.io/api-token-secret`.
+pub(super) const OWN_TOKEN: &str = "trilby-own-token";
+pub(super) const OWN_TOKEN_PATH: &str = "/var/run/secrets/trilby.dev/own-token";
 const PROXY: &str = "proxy";
 const PROGRAM: &str = "/proxy";
 /// The proxy starts in well under a second; a node under load may take much longer.
@@ -68,9 +74,9 @@ fn ports() -> Vec<ContainerPort> {
 }
 
 fn mounts(options: &Options) -> Vec<VolumeMount> {
-    let accepted = mount(pod::TOKENS, pod::TOKENS_PATH);
+    let accepted = mount(TOKENS, TOKENS_PATH);
     let own = &options.container.api_token_secret;
-    let own = (!own.is_empty()).then(|| mount(pod::OWN_TOKEN, pod::OWN_TOKEN_PATH));
+    let own = (!own.is_empty()).then(|| mount(OWN_TOKEN, OWN_TOKEN_PATH));
     let read_only = |mount| VolumeMount {
         read_only: Some(true),
         ..mount
@@ -84,15 +90,9 @@ fn args(daprd: &Daprd<'_>) -> Vec<String> {
     let mut add = |flag: &str, value: String| args.extend([flag.to_owned(), value]);
     add("--healthz-port", PROXY_HEALTH_PORT.to_string());
     add("--metrics-port", PROXY_METRICS_PORT.to_string());
-    add(
-        "--api-token-file",
-        format!("{}/{ACCEPTED}", pod::TOKENS_PATH),
-    );
+    add("--api-token-file", format!("{TOKENS_PATH}/{ACCEPTED}"));
     if !options.container.api_token_secret.is_empty() {
-        add(
-            "--api-token-file",
-            format!("{}/{TOKEN}", pod::OWN_TOKEN_PATH),
-        );
+        add("--api-token-file", format!("{OWN_TOKEN_PATH}/{TOKEN}"));
     }
     if options.listen.grpc_port != i32::from(GRPC_PORT) {
         add("--daprd-grpc-port", options.listen.grpc_port.to_string());
