@@ -86,9 +86,11 @@ impl Reporter {
         let mut forget = tokio::time::interval(FORGET_EVERY);
         loop {
             let due = self.due();
+            // What is known is heard before anything is looked at, so that nothing is told twice.
             tokio::select! {
-                Some(seen) = pods.next() => self.see(seen),
+                biased;
                 names = news.next() => self.ask(names),
+                Some(seen) = pods.next() => self.see(seen),
                 _ = forget.tick() => self.forget(),
                 () = at(due) => self.look().await,
             }
