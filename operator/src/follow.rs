@@ -96,31 +96,37 @@ pub(crate) fn namespaces(
 }
 
 /// A watch; as long as the API server does not know the kind, or does not show it to this process,
-/// there are no objects of it.
+/// there are no objects of it. That is logged once.
 pub(crate) fn watch_shown(
     api: Api<Object>,
     params: ListParams,
     kind: &'static str,
 ) -> impl Stream<Item = Event<Object>> + Send {
-    async_stream::stream! {
-        if refusal(&api, &params).await.is_some() {
-            yield Event::Reset(Vec::new());
-        }
-        for await event in watch_once_shown(api, params, kind) {
-            yield event;
-        }
-    }
+    shown(api, params, kind, Some(Event::Reset(Vec::new())))
 }
 
-/// The same, but nothing is said of the kind until its objects can be read. That is logged once.
+/// The same, but nothing is said of the kind until its objects can be read.
 pub(crate) fn watch_once_shown(
     api: Api<Object>,
     params: ListParams,
     kind: &'static str,
 ) -> impl Stream<Item = Event<Object>> + Send {
+    shown(api, params, kind, None)
+}
+
+/// A watch that begins when the kind is shown; `meanwhile` is said if it is not at first.
+fn shown(
+    api: Api<Object>,
+    params: ListParams,
+    kind: &'static str,
+    meanwhile: Option<Event<Object>>,
+) -> impl Stream<Item = Event<Object>> + Send {
     async_stream::stream! {
         if let Some(error) = refusal(&api, &params).await {
             complain(kind, &error);
+            if let Some(event) = meanwhile {
+                yield event;
+            }
             until_shown(&api, &params).await;
         }
         for await event in watch(api, params) {

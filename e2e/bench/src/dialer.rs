@@ -9,6 +9,7 @@ use identity_core::{SpiffeId, TrustBundle};
 use rustls::{ClientConfig, pki_types::ServerName};
 use tokio::net::TcpStream;
 use tokio_rustls::{TlsConnector, client::TlsStream};
+use tonic::transport::{Channel, Endpoint};
 
 use crate::service::{NAMESPACE, TRUST_DOMAIN};
 
@@ -46,6 +47,21 @@ impl Dialer {
         let id = format!("spiffe://{TRUST_DOMAIN}/ns/{NAMESPACE}/{app_id}");
         let tls = identity::tls::client(own, &anchors, SpiffeId::new(id)?)?;
         Ok(Self { tls, port })
+    }
+
+    /// A connection for gRPC; the URL's host is for messages.
+    pub(crate) async fn channel(
+        &self,
+        url: &'static str,
+    ) -> Result<Channel, tonic::transport::Error> {
+        let dialer = self.clone();
+        let dial = tower::service_fn(move |_| {
+            let dialer = dialer.clone();
+            async move { dialer.dial().await }
+        });
+        Endpoint::from_static(url)
+            .connect_with_connector(dial)
+            .await
     }
 
     pub(crate) async fn dial(&self) -> io::Result<Stream> {

@@ -3,7 +3,7 @@
 use std::{thread, time::Duration};
 
 use cluster::until;
-use e2e::{Apps, CONTROL_PLANE, Install, NAMESPACE, SERVICES, steps::pod};
+use e2e::{Apps, CONTROL_PLANE, Install, NAMESPACE, SERVICES, modes::rolled_out, steps::pod};
 use serde_json::Value;
 
 use crate::{
@@ -91,16 +91,7 @@ fn join(apps: &Apps<'_>, round: u32) -> String {
         .replace("${NAME}", &name)
         .replace("${IMAGE}", &apps.image);
     apps.kube.apply(&manifest).unwrap();
-    let deployment = format!("deployment/{name}");
-    let words = [
-        "rollout",
-        "status",
-        &deployment,
-        "--timeout=2m",
-        "--namespace",
-        NAMESPACE,
-    ];
-    apps.kube.run(&words).unwrap();
+    rolled_out(apps, &format!("deployment/{name}")).unwrap();
     // A sidecar may have asked before the Service was there.
     for from in ["front", "back", &name] {
         until(&format!("{from} finds {name}"), HEEDED, || {

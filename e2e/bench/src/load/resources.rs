@@ -16,7 +16,7 @@ use proto::operator::v1::{ListComponentsRequest, operator_client::OperatorClient
 use serde_json::{Value, json};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use tonic::transport::{Channel, Endpoint};
+use tonic::transport::Channel;
 
 use self::crowd::Crowd;
 use super::callers::{Caller, drive};
@@ -93,13 +93,7 @@ impl Sidecars {
     }
 
     async fn connect(&self) -> Result<OperatorClient<Channel>> {
-        let dialer = self.dialer.clone();
-        let dial = tower::service_fn(move |_| {
-            let dialer = dialer.clone();
-            async move { dialer.dial().await }
-        });
-        let endpoint = Endpoint::from_static("http://operator");
-        let channel = endpoint.connect_with_connector(dial).await;
+        let channel = self.dialer.channel("http://operator").await;
         let client = OperatorClient::new(channel.context("dial the operator")?);
         Ok(client.max_decoding_message_size(usize::MAX))
     }

@@ -7,7 +7,7 @@ use cluster::output;
 use proto::sentry::v1::{
     SignCertificateRequest, ca_client::CaClient, sign_certificate_request::TokenValidator,
 };
-use tonic::transport::{Channel, Endpoint};
+use tonic::transport::Channel;
 
 use super::callers::{Caller, drive};
 use crate::{dialer::Dialer, figures::Figure, service::Site};
@@ -60,13 +60,7 @@ impl Starter {
     }
 
     pub(super) async fn connect(&self) -> Result<Connected> {
-        let dialer = self.dialer.clone();
-        let dial = tower::service_fn(move |_| {
-            let dialer = dialer.clone();
-            async move { dialer.dial().await }
-        });
-        let endpoint = Endpoint::from_static("http://sentry");
-        let channel = endpoint.connect_with_connector(dial).await;
+        let channel = self.dialer.channel("http://sentry").await;
         Ok(Connected {
             client: CaClient::new(channel.context("dial sentry")?),
             request: self.request.clone(),
