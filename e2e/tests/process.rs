@@ -6,8 +6,9 @@ mod service;
 
 use std::time::Duration;
 
+use cluster::free_ports;
 use rstest::rstest;
-use service::{Service, free_ports, program};
+use service::{Service, program};
 
 #[rstest]
 fn an_unknown_flag_ends_with_2_and_the_usage(
@@ -29,7 +30,7 @@ fn an_unknown_log_level_ends_with_1_and_names_the_flag(
 }
 
 fn sentry(folder: &std::path::Path) -> Service {
-    let [port, healthz, metrics] = free_ports();
+    let [port, healthz, metrics] = free_ports().unwrap();
     std::fs::write(folder.join("config.yaml"), "").unwrap();
     let flags = [
         format!("-port={port}"),
@@ -64,7 +65,7 @@ fn placement_gets_its_identity_from_sentry() {
     let folder = tempfile::tempdir().unwrap();
     let sentry = sentry(folder.path());
     sentry.healthy();
-    let [port, healthz, metrics, peer] = free_ports();
+    let [port, healthz, metrics, peer] = free_ports().unwrap();
     let flags = [
         format!("-port={port}"),
         format!("-healthz-port={healthz}"),
@@ -91,7 +92,7 @@ fn placement_gets_its_identity_from_sentry() {
 #[test]
 fn a_service_without_sentry_waits_unready_and_still_ends_with_0() {
     let folder = tempfile::tempdir().unwrap();
-    let [port, healthz, metrics, peer, nobody] = free_ports();
+    let [port, healthz, metrics, peer, nobody] = free_ports().unwrap();
     let flags = [
         format!("-port={port}"),
         format!("-healthz-port={healthz}"),

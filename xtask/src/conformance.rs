@@ -21,13 +21,21 @@ use report::Report;
 
 use crate::build;
 
-/// The suites of what exists here.
-const DEFAULT: &str = "^(operator|sentry|placement|injector|healthz|ports)/";
+/// The suites of what exists here. Of the chart's, one compares descriptions of resources word for
+/// word with those of Dapr's source, so it is left out: the words here are others.
+const DEFAULT: &str = "^(operator|sentry|placement|injector|healthz|ports\
+    |helm/(containers|service)|scheduler/helm)/";
 /// The user `nobody` of every Linux.
 const NOBODY: u32 = 65534;
 const OURS: [&str; 4] = ["operator", "sentry", "placement", "injector"];
 /// Programs that the suite wants for cases that need its own source tree; such cases fail.
-const HELPERS: [&str; 3] = ["HELMTEMPLATE", "MCPSTDIOSERVER", "CONTROLLERGEN"];
+const HELPERS: [&str; 2] = ["MCPSTDIOSERVER", "CONTROLLERGEN"];
+/// Dapr's own module, which the suite was built from.
+const MODULE: &str = "github.com/dapr/dapr";
+/// What the cases of the chart ask to render it. They take the scheduler for granted.
+const RENDERER: &str = "#!/bin/sh
+exec ./helm template release-name --include-crds --set global.scheduler.enabled=true \"$@\"
+";
 
 /// Which cases, and whose binaries.
 #[derive(Debug, Args)]
@@ -45,7 +53,7 @@ pub(crate) struct Conformance {
 
 /// Runs the suite, prints a table by group and the failed cases, and fails if any failed.
 pub(crate) fn run(workspace: &Path, wanted: &Conformance) -> Result<()> {
-    let groups = [Group::Daprd, Group::Originals, Group::Suite];
+    let groups = [Group::Originals, Group::Suite, Group::Helm];
     let tools = Tools::ensure(workspace, &groups, Progress)?;
     if !wanted.originals {
         build::services(workspace, Progress)?;
@@ -77,13 +85,12 @@ impl Stage {
         let _ = fs::remove_dir_all(&stage.folder);
         fs::create_dir_all(stage.folder.join("tmp"))?;
         fs::create_dir_all(workspace.join(".cache/conformance"))?;
-        for name in ["daprd", "dapr-integration"] {
+        for name in ["dapr-integration", "helm"] {
             fs::copy(tools.path(name), stage.folder.join(name))?;
         }
-        fs::copy(
-            tools.path("original/scheduler"),
-            stage.folder.join("scheduler"),
-        )?;
+        for name in ["daprd", "scheduler"] {
+            fs::copy(tools.path("original").join(name), stage.folder.join(name))?;
+        }
         for name in OURS {
             let ours = workspace.join("target/release").join(name);
             let from = if originals {
@@ -94,26 +101,41 @@ impl Stage {
             fs::copy(&from, stage.folder.join(name))
                 .with_context(|| format!("copy {}", from.display()))?;
         }
-        stage.copy_crds(workspace)?;
+        stage.copy_charts(workspace, originals)?;
+        stage.write_renderer()?;
         fs::set_permissions(stage.folder.join("tmp"), fs::Permissions::from_mode(0o777))?;
         Ok(stage)
     }
 
-    /// The definitions that came with the suite: its mock API server serves those.
-    fn copy_crds(&self, workspace: &Path) -> Result<()> {
-        let mut go = Command::new("go");
-        go.current_dir(workspace.join("e2e/tools/dapr"));
-        let module = output(go.args(["list", "-m", "-f", "{{.Dir}}", "github.com/dapr/dapr"]))?;
-        let (from, to) = (
-            Path::new(module.trim()).join("charts/dapr/crds"),
-            self.folder.join("crds"),
-        );
-        fs::create_dir_all(&to)?;
-        for entry in fs::read_dir(&from).with_context(|| format!("read {}", from.display()))? {
-            let entry = entry?;
-            fs::write(to.join(entry.file_name()), fs::read(entry.path())?)?;
-        }
+    /// The definitions that came with the suite, since its mock API server serves those, and the
+    /// chart to judge at the place where the cases look for it: beside their own source, whose
+    /// path the compiler cut down to module and version.
+    fn copy_charts(&self, workspace: &Path, originals: bool) -> Result<()> {
+        let of_suite = |what| {
+            let mut go = Command::new("go");
+            go.current_dir(workspace.join("e2e/tools/dapr"));
+            output(go.args(["list", "-m", "-f", what, MODULE])).map(|said| said.trim().to_owned())
+        };
+        let theirs = Path::new(&of_suite("{{.Dir}}")?).join("charts/dapr");
+        copy_folder(&theirs.join("crds"), &self.folder.join("crds"))?;
+        let judged = if originals {
+            theirs
+        } else {
+            workspace.join("charts/dapr")
+        };
+        let looked_for = self.folder.join(of_suite("{{.Path}}@{{.Version}}")?);
+        copy_folder(&judged, &looked_for.join("charts/dapr"))
+    }
+
+    fn write_renderer(&self) -> Result<()> {
+        let file = self.renderer();
+        fs::write(&file, RENDERER)?;
+        fs::set_permissions(file, fs::Permissions::from_mode(0o755))?;
         Ok(())
+    }
+
+    fn renderer(&self) -> PathBuf {
+        self.folder.join("helmtemplate")
     }
 
     /// Runs the cases, and once more by itself each that did not end: a case that panics takes
@@ -176,9 +198,25 @@ impl Stage {
         for (name, path) in programs.map(|name| (name.to_uppercase(), self.folder.join(name))) {
             suite.env(format!("DAPR_INTEGRATION_{name}_PATH"), path);
         }
+        suite.env("DAPR_INTEGRATION_HELMTEMPLATE_PATH", self.renderer());
         for name in HELPERS {
             suite.env(format!("DAPR_INTEGRATION_{name}_PATH"), "/bin/false");
         }
         suite
     }
+}
+
+/// Copies the files of a folder and of those below it, without their permissions.
+fn copy_folder(from: &Path, to: &Path) -> Result<()> {
+    fs::create_dir_all(to)?;
+    for entry in fs::read_dir(from).with_context(|| format!("read {}", from.display()))? {
+        let entry = entry?;
+        let (from, to) = (entry.path(), to.join(entry.file_name()));
+        if from.is_dir() {
+            copy_folder(&from, &to)?;
+        } else {
+            fs::write(to, fs::read(from)?)?;
+        }
+    }
+    Ok(())
 }

@@ -15,13 +15,14 @@ resources:
 {{- end }}
 {{- end }}
 
-{{- /* The restricted level of Pod Security. */}}
+{{- /* The restricted level of Pod Security. The scheduler has its settings in a map, as in Dapr's chart. */}}
 {{- define "trilby.securityContext" -}}
+{{- $own := .securityContext | default . -}}
 allowPrivilegeEscalation: false
 capabilities:
   drop: [ALL]
 readOnlyRootFilesystem: true
-runAsNonRoot: {{ .runAsNonRoot }}
+runAsNonRoot: {{ $own.runAsNonRoot }}
 {{- if ne (toString .global.runAsUser) "" }}
 runAsUser: {{ .global.runAsUser | int64 }}
 {{- end }}

@@ -89,11 +89,11 @@ labelSelector:
     values: [{{ .app }}]
 {{- end }}
 
-{{- /* Under HA: takes dict root, name, app. The selector has no version label, so that both sides of a rolling
+{{- /* Under HA, or always: takes dict root, name, app, always. The selector has no version label, so that both sides of a rolling
 update are protected. */}}
 {{- define "trilby.disruptionBudget" -}}
 {{- $ha := .root.Values.global.ha }}
-{{- if $ha.enabled -}}
+{{- if or .always $ha.enabled -}}
 apiVersion: policy/v1
 kind: PodDisruptionBudget
 metadata:

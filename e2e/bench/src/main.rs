@@ -11,7 +11,6 @@
 //! Whatever was started ends with the value that holds it, so an error or a signal leaves nothing
 //! behind.
 
-mod api_server;
 mod compare;
 mod dialer;
 mod figures;

@@ -1,10 +1,6 @@
 //! Waiting for others.
 
-use std::{
-    array,
-    net::{Ipv4Addr, TcpListener},
-    time::Duration,
-};
+use std::{net::Ipv4Addr, time::Duration};
 
 use anyhow::{Result, bail};
 use tokio::{
@@ -48,19 +44,6 @@ async fn get_healthz(port: u16) -> std::io::Result<[u8; 13]> {
     Ok(line)
 }
 
-/// Different ports of 127.0.0.1 that were free a moment ago.
-pub(crate) fn free_ports<const N: usize>() -> Result<[u16; N]> {
-    let held: [_; N] = array::from_fn(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)));
-    let mut ports = [0; N];
-    for (port, listener) in ports.iter_mut().zip(&held) {
-        let listener = listener.as_ref().map_err(|error| {
-            anyhow::anyhow!("a free port of this machine could not be found: {error}")
-        })?;
-        *port = listener.local_addr()?.port();
-    }
-    Ok(ports)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -95,11 +78,5 @@ mod tests {
         let broken = async || bail!("broken");
         let error = until("x", Duration::ZERO, broken).await.unwrap_err();
         assert_eq!(error.to_string(), "broken");
-    }
-
-    #[test]
-    fn ports_differ() {
-        let [a, b] = free_ports().unwrap();
-        assert_ne!(a, b);
     }
 }

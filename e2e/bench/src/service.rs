@@ -3,8 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
+use cluster::free_ports;
 
-use crate::{poll::free_ports, running::Launch, stage::Stage};
+use crate::{running::Launch, stage::Stage};
 
 /// Where the control plane believes to be.
 pub(crate) const NAMESPACE: &str = "dapr-system";

@@ -6,10 +6,10 @@ use std::{
 };
 
 use anyhow::{Context, Result};
+use cluster::ApiServer;
 use tempfile::TempDir;
 
 use crate::{
-    api_server::ApiServer,
     manifests,
     running::{Launch, Running},
     service::{Maker, Service, Site},
@@ -36,7 +36,9 @@ impl Stage {
         let program = binary(folder.path(), Service::Sentry, Maker::Ours);
         let launch = Service::Sentry.launch(program, &site, None);
         let (sentry, _) = launch.start_healthy(site.healthz).await?;
-        let api_server = ApiServer::start(workspace, folder.path()).await?;
+        // Not the local cluster's, because each start of an injector or operator writes its trust
+        // anchors into the cluster's webhooks.
+        let api_server = ApiServer::start(workspace, folder.path())?;
         furnish(&api_server, workspace, &address(&site))?;
         Ok(Self {
             _sentry: sentry,

@@ -3,6 +3,7 @@
 //! The parts are built from pinned Go modules and taken from Debian packages, run as plain
 //! processes that outlive their starter, and are ended by record, never by name.
 
+mod api_server;
 mod cgroups;
 mod cluster;
 mod command;
@@ -19,15 +20,18 @@ mod network;
 mod node;
 mod paths;
 mod pki;
+mod ports;
 mod progress;
 mod shims;
 mod sweep;
 mod tools;
 mod wait;
 
+pub use api_server::ApiServer;
 pub use cluster::{Cluster, Status};
 pub use command::output;
 pub use images::Image;
+pub use ports::free_ports;
 pub use progress::Progress;
 pub use tools::{Group, Tools};
 pub use wait::until;

@@ -13,11 +13,14 @@ use std::process::Command;
 pub enum Group {
     /// The API server and its controllers, kubelet, kube-proxy, etcd, `CoreDNS`, kubectl, helm.
     Kubernetes,
+    /// Helm alone.
+    Helm,
     /// The unmodified sidecar.
     Daprd,
     /// Dapr's own control plane, to measure against; the files are `original/NAME`.
     Originals,
-    /// Dapr's integration suite as one test binary, `dapr-integration`.
+    /// Dapr's integration suite as one test binary, `dapr-integration`, and the sidecar with every
+    /// component, `original/daprd`.
     Suite,
     /// The `dapr` command.
     Cli,
@@ -41,6 +44,8 @@ const DAPR: [&str; 1] = ["-ldflags=-s -w \
     -X github.com/dapr/dapr/pkg/buildinfo.version=1.18.2 \
     -X github.com/dapr/kit/logger.DaprVersion=1.18.2"];
 const DAPRD: [&str; 2] = ["-tags=stablecomponents", DAPR[0]];
+/// As released: cases of the suite load components that no application here needs.
+const DAPRD_RELEASED: [&str; 2] = ["-tags=allcomponents", DAPR[0]];
 const SUITE: [&str; 2] = ["-c", "-tags=integration"];
 const CLI: [&str; 1] = ["-ldflags=-s -w -X main.version=1.16.5"];
 
@@ -48,6 +53,7 @@ impl Group {
     fn tools(self) -> Vec<Tool> {
         match self {
             Self::Kubernetes => kubernetes(),
+            Self::Helm => vec![helm()],
             Self::Daprd => {
                 vec![Tool {
                     flags: &DAPRD,
@@ -63,10 +69,17 @@ impl Group {
             ],
             Self::Suite => {
                 let suite = dapr("dapr-integration", "github.com/dapr/dapr/tests/integration");
-                vec![Tool {
-                    flags: &SUITE,
-                    ..suite
-                }]
+                let daprd = dapr("original/daprd", "github.com/dapr/dapr/cmd/daprd");
+                vec![
+                    Tool {
+                        flags: &SUITE,
+                        ..suite
+                    },
+                    Tool {
+                        flags: &DAPRD_RELEASED,
+                        ..daprd
+                    },
+                ]
             }
             Self::Cli => vec![Tool {
                 name: "dapr",
@@ -78,13 +91,20 @@ impl Group {
     }
 }
 
-fn kubernetes() -> Vec<Tool> {
-    let part = |name, package, flags| Tool {
+fn part(name: &'static str, package: &'static str, flags: &'static [&'static str]) -> Tool {
+    Tool {
         name,
         module: "kubernetes",
         package,
         flags,
-    };
+    }
+}
+
+fn helm() -> Tool {
+    part("helm", "helm.sh/helm/v4/cmd/helm", &PLAIN)
+}
+
+fn kubernetes() -> Vec<Tool> {
     vec![
         part(
             "kube-apiserver",
@@ -110,7 +130,7 @@ fn kubernetes() -> Vec<Tool> {
         part("kubectl", "k8s.io/kubernetes/cmd/kubectl", &KUBERNETES),
         part("etcd", "go.etcd.io/etcd/server/v3", &PLAIN),
         part("coredns", "github.com/coredns/coredns", &PLAIN),
-        part("helm", "helm.sh/helm/v4/cmd/helm", &PLAIN),
+        helm(),
     ]
 }
 

@@ -1,9 +1,8 @@
 //! One binary of the workspace as a child process.
 
 use std::{
-    array,
     io::{Read, Write},
-    net::{TcpListener, TcpStream},
+    net::TcpStream,
     path::Path,
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
@@ -18,12 +17,6 @@ pub(crate) fn program(name: &str) -> Command {
     let mut command = Command::new(folder.join(name));
     command.env_clear().stdin(Stdio::null());
     command
-}
-
-/// Ports of 127.0.0.1 that were free a moment ago.
-pub(crate) fn free_ports<const N: usize>() -> [u16; N] {
-    let held: [TcpListener; N] = array::from_fn(|_| TcpListener::bind("127.0.0.1:0").unwrap());
-    held.map(|listener| listener.local_addr().unwrap().port())
 }
 
 pub(crate) struct Service {

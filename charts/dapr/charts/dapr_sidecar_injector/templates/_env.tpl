@@ -19,7 +19,6 @@ ENABLE_K8S_DOWNWARD_APIS: {{ .Values.enableK8sDownwardAPIs | quote }}
 NATIVE_SIDECAR_ENABLED: {{ .Values.nativeSidecar | quote }}
 NATIVE_SIDECAR_IN_JOBS: {{ .Values.nativeSidecarInJobs | quote }}
 SHUTDOWN_DELAY_SECONDS: {{ .Values.shutdownDelaySeconds | int64 | quote }}
-SCHEDULER_ENABLED: {{ .Values.global.scheduler.enabled | quote }}
 ACTORS_ENABLED: {{ .Values.global.actors.enabled | quote }}
 {{- with .Values.sidecarDefaults }}
 SIDECAR_DEFAULTS: {{ . | toJson | quote }}

@@ -1,0 +1,112 @@
+//! Whoever has values for Dapr's chart can keep them.
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use cluster::output;
+use serde_json::{Map, Value};
+
+use crate::{render, renderings::templates, workspace};
+
+/// Dapr's own chart, of the module that the tools are built from.
+pub(crate) fn chart() -> PathBuf {
+    let go = |words: &[&str]| {
+        let mut go = Command::new("go");
+        go.current_dir(workspace().join("e2e/tools/dapr"));
+        output(go.args(words)).unwrap()
+    };
+    go(&["mod", "download", "github.com/dapr/dapr"]);
+    let folder = go(&["list", "-m", "-f", "{{.Dir}}", "github.com/dapr/dapr"]);
+    Path::new(folder.trim()).join("charts/dapr")
+}
+
+const SUBCHARTS: [&str; 7] = [
+    "dapr_rbac",
+    "dapr_operator",
+    "dapr_placement",
+    "dapr_scheduler",
+    "dapr_sentry",
+    "dapr_sidecar_injector",
+    "dapr_config",
+];
+
+fn yaml(file: &Path) -> Value {
+    config::yaml::from_str(&fs::read_to_string(file).unwrap()).unwrap()
+}
+
+#[test]
+fn all_defaults_of_the_original_render() {
+    let (theirs, folder) = (chart(), tempfile::tempdir().unwrap());
+    let mut all = Map::new();
+    for name in SUBCHARTS {
+        let values = yaml(&theirs.join("charts").join(name).join("values.yaml"));
+        all.insert(name.to_owned(), values);
+    }
+    let below = folder.path().join("values.yaml");
+    fs::write(&below, Value::Object(all).to_string()).unwrap();
+    let above = theirs.join("values.yaml");
+    let words = [
+        "--values",
+        below.to_str().unwrap(),
+        "--values",
+        above.to_str().unwrap(),
+    ];
+    let rendered = render(&words).unwrap();
+    assert!(rendered.contains("dapr-scheduler-server"));
+}
+
+/// Values without a default are in no values file, but in templates.
+#[test]
+fn every_value_that_the_original_reads_has_a_place_in_the_schema() {
+    let theirs = chart();
+    let text = fs::read_to_string(workspace().join("charts/dapr/values.schema.json")).unwrap();
+    let schema: Value = serde_json::from_str(&text).unwrap();
+    let mut unknown = BTreeSet::new();
+    for name in SUBCHARTS {
+        for path in read_values(&theirs.join("charts").join(name)) {
+            let parts: Vec<&str> = path.split('.').collect();
+            let from_root = match parts.split_first() {
+                Some((&"global", _)) => parts.clone(),
+                _ => [vec![name], parts.clone()].concat(),
+            };
+            if !knows(&schema, &schema, &from_root) {
+                unknown.insert(from_root.join("."));
+            }
+        }
+    }
+    assert!(unknown.is_empty(), "unknown: {unknown:#?}");
+}
+
+/// What templates below a folder read of `.Values`.
+fn read_values(folder: &Path) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    for file in templates(folder) {
+        let text = fs::read_to_string(file).unwrap();
+        for rest in text.split(".Values.").skip(1) {
+            let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '.' && c != '_');
+            let path = &rest[..end.unwrap_or(rest.len())];
+            found.insert(path.trim_end_matches('.').to_owned());
+        }
+    }
+    assert!(!found.is_empty(), "{} reads no values", folder.display());
+    found
+}
+
+/// Whether a schema takes something at a path.
+fn knows(root: &Value, schema: &Value, path: &[&str]) -> bool {
+    if let Some(name) = schema["$ref"].as_str() {
+        let pointed = root.pointer(name.trim_start_matches('#')).unwrap();
+        return knows(root, pointed, path);
+    }
+    let Some((first, rest)) = path.split_first() else {
+        return true;
+    };
+    match &schema["properties"][first] {
+        Value::Null => schema["additionalProperties"] != false,
+        below => knows(root, below, rest),
+    }
+}
