@@ -42,6 +42,9 @@ pub struct AppFlags {
     /// Port of the app's pods; 0 for the one the Service says
     #[arg(long, default_value_t = 0)]
     pub app_port: u16,
+    /// Lease of the own namespace by which instances agree on who delivers what all of them get
+    #[arg(long)]
+    pub exclusive_lease: Option<String>,
     /// What the app speaks; for health checks
     #[arg(long, value_enum, default_value_t = Protocol::Http)]
     pub app_protocol: Protocol,

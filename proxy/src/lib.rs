@@ -7,11 +7,13 @@
 //! ```
 //!
 //! [`forwarder`] chooses an endpoint for every call of daprd's app channel, [`guard`] stands
-//! before daprd's API, [`endpoints`] says where the app is. What they decide is in `proxy-core`.
+//! before daprd's API, [`endpoints`] says where the app is, [`exclusive`] which instance delivers
+//! what all of them get. What they decide is in `proxy-core`.
 
 mod answer;
 mod body;
 pub mod endpoints;
+pub mod exclusive;
 mod files;
 pub mod flags;
 pub mod forwarder;

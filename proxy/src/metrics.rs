@@ -27,6 +27,8 @@ pub struct Metrics {
     pub(crate) held: Counter,
     pub(crate) retries: Counter,
     pub(crate) actor_moves: Counter,
+    pub(crate) leading: Gauge,
+    pub(crate) left_to_leader: Counter,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -80,6 +82,10 @@ impl Metrics {
         registry.register(name("retries"), help, self.retries.clone());
         let help = "Actors handed over from one endpoint to another";
         registry.register(name("actor_moves"), help, self.actor_moves.clone());
+        let help = "Whether this instance delivers the events that every instance gets";
+        registry.register(name("leading"), help, self.leading.clone());
+        let help = "Events answered because another instance delivers them";
+        registry.register(name("left_to_leader"), help, self.left_to_leader.clone());
         for side in [Side::App, Side::Api] {
             self.in_flight(side);
         }

@@ -6,9 +6,12 @@ use config::GoDuration;
 use proxy_core::{limits, patience, pool::Locality};
 
 use crate::{
+    exclusive::{self, Exclusive},
     flags::{AppFlags, GuardFlags},
     forwarder::{self, Checks, Forwarder},
     guard::{self, OwnToken, TokenFile},
+    metrics::Metrics,
+    random,
 };
 
 /// Go's durations may be negative; for all of ours that means none.
@@ -16,10 +19,17 @@ pub(crate) fn positive(duration: GoDuration) -> Duration {
     duration.as_std().unwrap_or_default()
 }
 
+/// Unlike the name of any other instance, and of this pod's earlier lives.
+fn unlike_others() -> String {
+    let system = rustix::system::uname();
+    let host = system.nodename().to_string_lossy();
+    format!("{host}_{:x}", random::number())
+}
+
 // === impl AppFlags ===
 
 impl AppFlags {
-    pub(crate) fn settings(&self) -> forwarder::Settings {
+    pub(crate) fn settings(&self, metrics: &Metrics) -> forwarder::Settings {
         let text = |text: &Option<String>| {
             let text = text.as_deref().filter(|text| !text.is_empty());
             text.map(Arc::from)
@@ -37,7 +47,19 @@ impl AppFlags {
             },
             connect: positive(self.connect_timeout),
             checks: self.enable_app_health_check.then(|| self.checks()),
+            exclusive: self
+                .exclusive_lease
+                .is_some()
+                .then(|| self.exclusive(metrics)),
         }
+    }
+
+    fn exclusive(&self, metrics: &Metrics) -> Arc<Exclusive> {
+        let bounds = exclusive::Bounds {
+            events: self.hold_limit,
+            event: positive(self.hold_timeout),
+        };
+        Exclusive::new(&unlike_others(), bounds, metrics.clone())
     }
 
     fn checks(&self) -> Checks {

@@ -4,6 +4,7 @@ use std::{convert::Infallible, env, io, net::SocketAddr, process::ExitCode, sync
 
 use axum::{Json, Router, routing::get};
 use config::listen::{ListenAddressError, addresses};
+use kube::Api;
 use process::{Process, Service, kubernetes::client};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
@@ -15,7 +16,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    Flags, endpoints,
+    Flags, endpoints, exclusive,
     forwarder::Forwarder,
     guard::{Guard, OwnToken},
     metrics::Metrics,
@@ -88,7 +89,7 @@ impl Proxy {
     pub fn new(flags: Flags) -> Self {
         let metrics = Metrics::default();
         Self {
-            forwarder: Forwarder::new(flags.app.settings(), metrics.clone()),
+            forwarder: Forwarder::new(flags.app.settings(&metrics), metrics.clone()),
             draining: CancellationToken::new(),
             metrics,
             flags,
@@ -133,7 +134,26 @@ impl Proxy {
         spawn(process, "forwarder", serving);
         let checking = self.forwarder.clone().check(stopping);
         spawn(process, "app-health", checking);
-        self.follow_app(process).await
+        self.follow_app(process).await?;
+        self.follow_lease(process).await
+    }
+
+    async fn follow_lease(&self, process: &Process) -> Result<(), StartError> {
+        let app = &self.flags.app;
+        let (Some(name), Some(exclusive)) = (&app.exclusive_lease, self.forwarder.exclusive())
+        else {
+            return Ok(());
+        };
+        let client = client(app.kubeconfig.as_deref()).await?;
+        let following = exclusive::follow(
+            exclusive.clone(),
+            Api::namespaced(client, &app.namespace),
+            name.clone(),
+            self.draining.clone(),
+            process.stopping(),
+        );
+        spawn(process, "exclusive-lease", following);
+        Ok(())
     }
 
     async fn follow_app(&self, process: &Process) -> Result<(), StartError> {

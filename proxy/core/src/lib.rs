@@ -7,11 +7,14 @@
 //!   pool: least outstanding, near first      route:          what never reaches daprd
 //!   actors: which pod has the actor          age:            when a connection has to go
 //!   patience: how long a call is held
+//!   exclusive, leader: which instance delivers what all of them get
 //! ```
 
 pub mod actors;
 pub mod age;
 pub mod endpoint;
+pub mod exclusive;
+pub mod leader;
 pub mod limits;
 pub mod patience;
 pub mod pool;

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use http::HeaderMap;
 use percent_encoding::percent_decode_str;
 
 use crate::{actors::Turn, rendezvous};
@@ -12,6 +13,26 @@ pub const REENTRANCY: &str = "dapr-reentrancy-id";
 
 /// The header that carries the token in both directions (`pkg/security/consts/consts.go`).
 pub const TOKEN: &str = "dapr-api-token";
+
+/// The header by which daprd names the app that calls (`pkg/messaging/v1/util.go`).
+const CALLER: &str = "dapr-caller-app-id";
+
+/// The header by which an app may say whom it calls (`pkg/api/http/directmessaging.go`).
+const CALLED: &str = "dapr-app-id";
+
+/// The header that we put on calls of apps by apps, which daprd passes on. Without it a call that
+/// an app makes to itself looks like an event.
+pub const INVOKED: &str = "trilby-invoked";
+
+/// Whether what daprd sends to the app is a call of an app, and so no event.
+pub fn is_call(headers: &HeaderMap) -> bool {
+    headers.contains_key(CALLER) || headers.contains_key(INVOKED)
+}
+
+/// Whether what an app sends to daprd is a call of an app.
+pub fn is_invocation(path: &str, headers: &HeaderMap) -> bool {
+    path.contains("/invoke/") || path == GRPC_INVOKE || headers.contains_key(CALLED)
+}
 
 /// What daprd asks of the app.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,6 +63,7 @@ const SUBSCRIBE: &str = "/dapr/subscribe";
 const CALLBACK: &str = "/dapr.proto.runtime.v1.AppCallback/";
 const GRPC_HEALTH: &str = "/dapr.proto.runtime.v1.AppCallbackHealthCheck/HealthCheck";
 const GRPC_SHUTDOWN: &str = "/dapr.proto.runtime.v1.Dapr/Shutdown";
+const GRPC_INVOKE: &str = "/dapr.proto.runtime.v1.Dapr/InvokeService";
 const SHUTDOWN: &str = "v1.0/shutdown";
 const ACTORS: &str = "/actors/";
 const METHOD: &str = "/method/";

@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use http::{Request, Response, Version};
+use http::{Request, Response, StatusCode, Version, request::Parts};
 use hyper::body::Incoming;
 use parking_lot::Mutex;
 use proxy_core::{
@@ -27,6 +27,7 @@ pub use health::{Checks, Protocol};
 use crate::{
     answer,
     body::{Body, Keeping, Lent},
+    exclusive::{Exclusive, Fate},
     headers,
     metrics::{Counted, Metrics, Side},
     server::{App, Ends, Server},
@@ -47,6 +48,8 @@ pub struct Settings {
     pub connect: Duration,
     /// How endpoints are checked, if they are.
     pub checks: Option<Checks>,
+    /// Who delivers what every instance gets, if that matters.
+    pub exclusive: Option<Arc<Exclusive>>,
 }
 
 /// Delivers daprd's calls to the app's endpoints.
@@ -57,6 +60,7 @@ pub struct Forwarder {
     changes: watch::Sender<()>,
     upstream: Upstream,
     checks: Option<Checks>,
+    exclusive: Option<Arc<Exclusive>>,
     metrics: Metrics,
 }
 
@@ -77,6 +81,7 @@ impl Forwarder {
             holding,
             connect,
             checks,
+            exclusive,
         } = settings;
         let state = State {
             pool: Pool::new(locality, checks.is_some()),
@@ -89,6 +94,7 @@ impl Forwarder {
             changes: watch::Sender::new(()),
             upstream: Upstream::new(connect),
             checks,
+            exclusive,
             metrics,
         })
     }
@@ -130,13 +136,19 @@ impl Forwarder {
         self.state.lock().pool.has_ip(ip)
     }
 
+    /// Who delivers what every instance gets, if that matters.
+    pub fn exclusive(&self) -> Option<&Arc<Exclusive>> {
+        self.exclusive.as_ref()
+    }
+
     fn refused(&self, address: SocketAddr) {
         self.metrics.retries.inc();
         self.state.lock().pool.refused(address, Instant::now());
     }
 
     async fn answer(self: &Arc<Self>, request: Request<Incoming>) -> Response<Body> {
-        let (parts, body) = request.into_parts();
+        let (mut parts, body) = request.into_parts();
+        let body = Lent::new(body);
         let grpc = headers::is_grpc(&parts.headers);
         let reentrant = parts.headers.contains_key(route::REENTRANCY);
         let health = self.checks.as_ref().map(|checks| &*checks.path);
@@ -144,11 +156,41 @@ impl Forwarder {
         if call == AppCall::Health {
             return self.tell_health(grpc);
         }
-        match self.deliver(&parts, &Lent::new(body), &call).await {
+        if call == AppCall::Any
+            && let Some(answer) = self.leave_to_leader(&parts, &body, grpc).await
+        {
+            return answer;
+        }
+        parts.headers.remove(route::INVOKED);
+        match self.deliver(&parts, &body, &call).await {
             Ok((response, lease)) => response.map(|body| Keeping::boxed(body, lease)),
             Err(failure) => {
                 self.metrics.refused(Side::App, failure.reason());
                 failure.answer(grpc)
+            }
+        }
+    }
+
+    /// The answer to an event that is not delivered here.
+    async fn leave_to_leader(
+        &self,
+        parts: &Parts,
+        body: &Lent,
+        grpc: bool,
+    ) -> Option<Response<Body>> {
+        let exclusive = self.exclusive.as_ref()?;
+        if !exclusive.has(parts, body).await {
+            return None;
+        }
+        match exclusive.fate().await {
+            Fate::Delivered => None,
+            Fate::Dropped if grpc => Some(answer::done(true)),
+            // To daprd anything but 200 is a failure.
+            Fate::Dropped => Some(answer::empty(StatusCode::OK)),
+            Fate::Unknown => {
+                self.metrics.refused(Side::App, "no_leader");
+                let message = "no instance of this app leads, so nobody may take the event";
+                Some(answer::Refusal::Unavailable.answer(grpc, message))
             }
         }
     }

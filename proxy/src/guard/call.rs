@@ -6,7 +6,7 @@ use std::{
     time::Instant,
 };
 
-use http::{HeaderMap, Request, Response};
+use http::{HeaderMap, HeaderValue, Request, Response};
 use hyper::body::Incoming;
 use proxy_core::route::{self, ApiCall, TOKEN};
 
@@ -75,6 +75,10 @@ impl Guard {
     ) -> Result<Response<Incoming>, hyper_util::client::legacy::Error> {
         let (mut parts, body) = request.into_parts();
         self.show_own_token(&mut parts.headers);
+        if route::is_invocation(parts.uri.path(), &parts.headers) {
+            let mark = HeaderValue::from_static("1");
+            parts.headers.insert(route::INVOKED, mark);
+        }
         client.upstream().send(to, &parts, Lent::new(body)).await
     }
 

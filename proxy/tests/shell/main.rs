@@ -11,6 +11,7 @@ mod backend;
 mod client;
 mod endpoints;
 mod ends;
+mod exclusive;
 mod forward;
 mod grpc;
 mod guard;

@@ -7,6 +7,7 @@ use std::{
 };
 
 use proxy::{
+    exclusive::Exclusive,
     forwarder::{Checks, Forwarder, Settings},
     guard::{self, Guard, OwnToken},
     metrics::Metrics,
@@ -27,6 +28,7 @@ pub(crate) struct Told {
     pub(crate) hold: Duration,
     pub(crate) held: usize,
     pub(crate) checks: Option<Checks>,
+    pub(crate) exclusive: Option<Arc<Exclusive>>,
 }
 
 impl Default for Told {
@@ -37,6 +39,7 @@ impl Default for Told {
             hold: DEADLINE,
             held: 100,
             checks: None,
+            exclusive: None,
         }
     }
 }
@@ -76,6 +79,7 @@ pub(crate) async fn forwarding(told: Told) -> Forwarding {
         },
         connect: Duration::from_secs(1),
         checks: told.checks,
+        exclusive: told.exclusive,
     };
     let forwarder = Forwarder::new(settings, Metrics::default());
     forwarder.set_endpoints(told.endpoints);
