@@ -6,6 +6,7 @@
 mod jobs;
 mod load;
 mod no_bare_pod;
+mod resources;
 mod rolling_restart;
 mod rotation;
 mod shared;

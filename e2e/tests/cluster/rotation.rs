@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use crate::{
     load::{self, DAPR},
+    resources::while_subscriptions_are_listed,
     stage::stage,
 };
 
@@ -24,10 +25,14 @@ fn sidecars_of_every_age_call_each_other_through_rotations() {
         let before = restarts(apps);
         let mut names = vec!["front".to_owned(), "back".to_owned()];
         for round in 1..=2 {
-            while_all_call(apps, &names, || rotate(apps));
+            while_all_call(apps, &names, || {
+                while_subscriptions_are_listed(apps, || rotate(apps));
+            });
             names.push(join(apps, round));
         }
-        while_all_call(apps, &names, || renew_control_plane(install));
+        while_all_call(apps, &names, || {
+            while_subscriptions_are_listed(apps, || renew_control_plane(install));
+        });
         until("the oldest sidecar reaches placement", HEEDED, || {
             Ok(apps
                 .kube
@@ -89,6 +94,7 @@ fn join(apps: &Apps<'_>, round: u32) -> String {
     let name = format!("late-{round}");
     let manifest = MANIFEST
         .replace("${NAME}", &name)
+        .replace("${SETTING}", "dapr.io/config: demo")
         .replace("${IMAGE}", &apps.image);
     apps.kube.apply(&manifest).unwrap();
     rolled_out(apps, &format!("deployment/{name}")).unwrap();
