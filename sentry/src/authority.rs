@@ -46,6 +46,11 @@ pub enum AuthorityError {
         "the Secret of the trust bundle is empty, but its ConfigMap tells of a root that sidecars may trust: put the bundle back, or empty the ConfigMap too to start over with a new root"
     )]
     Orphaned,
+    /// Nothing is left of the bundle, but sidecars run that were given a root.
+    #[error(
+        "the trust bundle is empty, but the sidecar of pod {0} trusts a root that has not ended, and would trust no new one: put the bundle back (with Helm, repeat the release with its dapr_sentry.tls values), or, to start over with a new root, annotate Secret dapr-trust-bundle with trilby.dev/forget-roots=true"
+    )]
+    Trusted(String),
     /// No random bytes.
     #[error("generate a trust bundle")]
     Random(#[from] RandomError),

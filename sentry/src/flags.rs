@@ -54,6 +54,9 @@ pub struct Flags {
     /// Where sentry runs: standalone or kubernetes
     #[arg(long, default_value = "standalone")]
     pub mode: String,
+    /// The one namespace whose pods are followed; all when empty
+    #[arg(long, default_value = "")]
+    pub watch_namespace: String,
     /// Kubeconfig, if not run inside the cluster
     #[arg(long)]
     pub kubeconfig: Option<PathBuf>,
@@ -199,6 +202,11 @@ pub struct Paths {
 // === impl Flags ===
 
 impl Flags {
+    /// The one namespace whose pods are followed, if it is not all.
+    pub fn served(&self) -> Option<&str> {
+        Some(&*self.watch_namespace).filter(|namespace| !namespace.is_empty())
+    }
+
     /// The mode.
     ///
     /// # Errors

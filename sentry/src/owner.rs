@@ -72,6 +72,12 @@ impl Owner {
             Decision::Generate if store.is_orphaned().await? => {
                 return Err(AuthorityError::Orphaned);
             }
+            Decision::Generate
+                if !wishes.forget
+                    && let Some(pod) = store.trusting(now).await? =>
+            {
+                return Err(AuthorityError::Trusted(pod));
+            }
             Decision::Generate => {
                 let parts = self.rotation.profile.generate(now, &random::entropy()?)?;
                 let made = Kept { parts, state };

@@ -141,6 +141,7 @@ impl Context {
                 client.clone(),
                 &self.own.namespace,
                 names,
+                self.flags.served(),
             ))),
         };
         let owner = Owner {
@@ -206,7 +207,7 @@ impl Context {
     /// Follows the pods of the cluster, if there is one, and looks after those that need it.
     fn pods(&self, authority: &Arc<Authority>) -> Option<Arc<Pods>> {
         let client = self.client.clone()?;
-        let pods = Arc::new(Pods::new(client.clone()));
+        let pods = Arc::new(Pods::new(client.clone(), self.flags.served()));
         let (watch, stopping) = (Arc::clone(&pods), self.process.stopping());
         self.process
             .spawn("pods", async move { watch.run(stopping).await });

@@ -22,7 +22,7 @@ const ROOTS: &str = "DAPR_TRUST_ANCHORS";
 /// A pod as the API server tells it, without all that does not matter here: of a big cluster
 /// only these few fields are ever in memory.
 #[derive(Clone, Debug, Default, Deserialize)]
-pub(super) struct PodObject {
+pub(crate) struct PodObject {
     #[serde(default)]
     metadata: ObjectMeta,
     #[serde(default)]
@@ -151,6 +151,13 @@ impl PodObject {
         let mut variables = sidecar.env.iter().flatten();
         let roots = variables.find(|variable| variable.name == ROOTS)?;
         roots.value.as_deref()
+    }
+
+    /// Namespace and name.
+    pub(super) fn name(&self) -> String {
+        let [namespace, name] = [&self.metadata.namespace, &self.metadata.name]
+            .map(|part| part.as_deref().unwrap_or_default());
+        format!("{namespace}/{name}")
     }
 
     pub(super) fn sidecar(&self, roots: Arc<KnownRoots>) -> Sidecar {

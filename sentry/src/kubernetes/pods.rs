@@ -4,6 +4,7 @@
 use std::{collections::HashMap, pin::pin, sync::Arc};
 
 use futures::StreamExt as _;
+use jiff::Timestamp;
 use kube::{Api, Client, api::ListParams};
 use parking_lot::RwLock;
 use process::kubernetes::Event;
@@ -20,10 +21,46 @@ use super::object::PodObject;
 /// are few, and read one by one: so a watch needs not bring every pod of the cluster.
 const INJECTED: &str = "dapr.io/sidecar-injected=true";
 
+/// As many pods at once as a list brings.
+const PAGE: u32 = 500;
+
+/// The pods of the one namespace, or of all.
+pub(crate) fn pods(client: Client, served: Option<&str>) -> Api<PodObject> {
+    match served {
+        Some(namespace) => Api::namespaced(client, namespace),
+        None => Api::all(client),
+    }
+}
+
+/// A pod whose sidecar trusts a root that has not ended, if there is one.
+pub(crate) async fn trusting(
+    pods: &Api<PodObject>,
+    now: Timestamp,
+) -> Result<Option<String>, kube::Error> {
+    let trusts = |pod: &&PodObject| {
+        let end = pod
+            .roots()
+            .and_then(|text| KnownRoots::from_pem(text).end());
+        end.is_some_and(|end| end > now)
+    };
+    let mut page = ListParams::default().labels(INJECTED).limit(PAGE);
+    loop {
+        let list = pods.list(&page).await?;
+        if let Some(found) = list.items.iter().find(trusts) {
+            return Ok(Some(found.name()));
+        }
+        let Some(next) = list.metadata.continue_.filter(|next| !next.is_empty()) else {
+            return Ok(None);
+        };
+        page = page.continue_token(&next);
+    }
+}
+
 /// The pods of the cluster that have a sidecar, kept by a watch. A pod that the watch has not
 /// brought yet is read directly, so that a sidecar which starts at once is not refused.
 pub struct Pods {
     client: Client,
+    served: Option<String>,
     known: RwLock<HashMap<(String, String), Known>>,
     /// Pods share the few texts there are.
     roots: RwLock<HashMap<String, Arc<KnownRoots>>>,
@@ -57,22 +94,23 @@ pub struct Sidecar {
 // === impl Pods ===
 
 impl Pods {
-    /// No pods yet; [`Pods::run`] brings them.
-    pub fn new(client: Client) -> Self {
+    /// No pods yet; [`Pods::run`] brings those of the one namespace, or of all.
+    pub fn new(client: Client, served: Option<&str>) -> Self {
         Self {
             client,
+            served: served.map(str::to_owned),
             known: RwLock::default(),
             roots: RwLock::default(),
             synced: watch::Sender::new(false),
         }
     }
 
-    /// Follows the pods of all namespaces until the process stops.
+    /// Follows the pods until the process stops.
     ///
     /// # Errors
     /// None; a task must have an error type.
     pub async fn run(&self, stopping: CancellationToken) -> Result<(), std::convert::Infallible> {
-        let pods = Api::<PodObject>::all(self.client.clone());
+        let pods = pods(self.client.clone(), self.served.as_deref());
         let mut events = pin!(process::kubernetes::watch(
             pods,
             ListParams::default().labels(INJECTED)

@@ -5,6 +5,7 @@ mod secret;
 
 use std::borrow::Cow;
 
+use jiff::Timestamp;
 use sentry_core::{
     Parts,
     agreement::{self, Decision, Incomplete, TokenDecision},
@@ -38,6 +39,9 @@ pub enum StoreError {
         #[source]
         source: Box<kube::Error>,
     },
+    /// The pods could not be listed.
+    #[error("list the pods that have a sidecar")]
+    Pods(#[source] Box<kube::Error>),
     /// What is remembered could not be written as text.
     #[error(transparent)]
     State(#[from] StateError),
@@ -168,6 +172,17 @@ impl Store {
         match self {
             Self::Files(_) => Ok(false),
             Self::Secret(secret) => secret.is_orphaned().await,
+        }
+    }
+
+    /// A pod whose sidecar trusts a root that has not ended, if there is one.
+    ///
+    /// # Errors
+    /// If the pods can't be listed.
+    pub(crate) async fn trusting(&self, now: Timestamp) -> Result<Option<String>, StoreError> {
+        match self {
+            Self::Files(_) => Ok(None),
+            Self::Secret(secret) => secret.trusting(now).await,
         }
     }
 

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
 use k8s_openapi::{
     ByteString,
     api::core::v1::{ConfigMap, Secret as SecretObject},
@@ -18,6 +19,8 @@ use sentry_core::{
     rotation::{self, State, Wishes},
 };
 use zeroize::Zeroizing;
+
+use crate::kubernetes::{self, PodObject};
 
 use super::{Contents, Notice, Public, StoreError, Written};
 
@@ -47,6 +50,7 @@ pub struct Secret {
     secrets: Api<SecretObject>,
     config_maps: Api<ConfigMap>,
     events: Recorder,
+    pods: Api<PodObject>,
     namespace: String,
     names: Names,
 }
@@ -63,11 +67,13 @@ impl std::fmt::Debug for Secret {
 }
 
 impl Secret {
-    /// The bundle in the Secret of the namespace, under these keys.
-    pub fn new(client: Client, namespace: &str, names: Names) -> Self {
+    /// The bundle in the Secret of the namespace, under these keys; `served` is the one namespace
+    /// whose pods may be seen, if it is not all.
+    pub fn new(client: Client, namespace: &str, names: Names, served: Option<&str>) -> Self {
         Self {
             secrets: Api::namespaced(client.clone(), namespace),
             config_maps: Api::namespaced(client.clone(), namespace),
+            pods: kubernetes::pods(client.clone(), served),
             events: Recorder::new(client, "dapr-sentry".into()),
             namespace: namespace.to_owned(),
             names,
@@ -126,6 +132,11 @@ impl Secret {
         let copy = copy.map_err(|error| self.failed("get ConfigMap", error))?;
         let text = copy.data.unwrap_or_default().remove(&self.names.anchors);
         Ok(text.is_some_and(|text| agreement::copy_tells_of_a_root(&text)))
+    }
+
+    pub(super) async fn trusting(&self, now: Timestamp) -> Result<Option<String>, StoreError> {
+        let trusting = kubernetes::trusting(&self.pods, now).await;
+        trusting.map_err(|source| StoreError::Pods(Box::new(source)))
     }
 
     async fn replace(&self, secret: &SecretObject) -> Result<Written, StoreError> {

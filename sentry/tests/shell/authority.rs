@@ -26,6 +26,8 @@ use crate::api::Api;
 pub(crate) const SECRET: &str = "/api/v1/namespaces/dapr-system/secrets/dapr-trust-bundle";
 pub(crate) const CONFIG_MAP: &str = "/api/v1/namespaces/dapr-system/configmaps/dapr-trust-bundle";
 
+pub(crate) const PODS: &str = "/api/v1/pods";
+
 pub(crate) fn owner() -> Owner {
     Owner {
         rotation: rotation::Settings {
@@ -87,6 +89,7 @@ pub(crate) fn api(secret: Value, config_map: Value) -> Api {
     let api = Api::default();
     api.put(SECRET, secret);
     api.put(CONFIG_MAP, config_map);
+    api.put(PODS, json!({"metadata": {}, "items": []}));
     api
 }
 
@@ -95,7 +98,7 @@ pub(crate) async fn open(api: &Api) -> Result<Authority, AuthorityError> {
 }
 
 pub(crate) async fn open_as(api: &Api, owner: Owner) -> Result<Authority, AuthorityError> {
-    let secret = Secret::new(api.client(), "dapr-system", names());
+    let secret = Secret::new(api.client(), "dapr-system", names(), None);
     Authority::open(Store::Secret(Box::new(secret)), owner, Metrics::default()).await
 }
 
@@ -128,6 +131,24 @@ async fn fills_an_empty_secret_and_its_copy() {
     );
     assert!(api.get(CONFIG_MAP)["data"].get("issuer.key").is_none());
     assert!(api.posted().is_empty(), "to fill it is no repair");
+}
+
+/// As after a Helm release that left out the certificates of the one before.
+#[tokio::test]
+async fn makes_no_root_while_a_sidecar_trusts_another() {
+    let api = api(empty(), empty());
+    let roots = String::from_utf8(supplied().anchors).unwrap();
+    let pod = json!({"metadata": {"namespace": "shop", "name": "cart"}, "spec": {"containers": [
+        {"name": "daprd", "env": [{"name": "DAPR_TRUST_ANCHORS", "value": roots}]}]}});
+    api.put(PODS, json!({"metadata": {}, "items": [pod]}));
+    let error = open(&api).await.unwrap_err();
+    assert!(matches!(&error, AuthorityError::Trusted(pod) if pod == "shop/cart"));
+    assert!(error.to_string().contains("trilby.dev/forget-roots=true"));
+    assert!(api.writes().is_empty());
+    let mut given_up = empty();
+    given_up["metadata"]["annotations"] = json!({"trilby.dev/forget-roots": "true"});
+    api.put(SECRET, given_up);
+    assert!(open(&api).await.is_ok());
 }
 
 #[tokio::test]

@@ -42,7 +42,7 @@ fn api() -> Api {
 }
 
 async fn ask(api: &Api, app_id: &str, namespace: &str) -> Result<Grant, Refusal> {
-    let pods = Arc::new(Pods::new(api.client()));
+    let pods = Arc::new(Pods::new(api.client(), None));
     let trust_domain = TrustDomain::new("cluster.local").unwrap();
     let own = ControlPlane {
         namespace: "dapr-system".to_owned(),

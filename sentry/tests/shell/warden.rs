@@ -15,10 +15,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     api::Api,
-    authority::{api, empty, open, profile, secret},
+    authority::{PODS, api, empty, open, profile, secret},
 };
 
-const PODS: &str = "/api/v1/pods";
 const STATUS: &str = "/api/v1/namespaces/shop/pods/pod-1/status";
 const NAMESPACE: &str = "/api/v1/namespaces/shop";
 const SET: &str = "/apis/apps/v1/namespaces/shop/replicasets/cart-5d";
@@ -85,7 +84,7 @@ async fn look(api: &Api, publish: bool) {
     if publish {
         authority.advance(None).await.unwrap();
     }
-    let pods = Arc::new(Pods::new(api.client()));
+    let pods = Arc::new(Pods::new(api.client(), None));
     let warden = Warden::new(
         api.client(),
         Arc::clone(&pods),

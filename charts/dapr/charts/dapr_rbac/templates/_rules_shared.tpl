@@ -48,6 +48,10 @@ only what it has. */}}
 - apiGroups: [discovery.k8s.io]
   resources: [endpointslices]
   verbs: [get, list, watch]
+# Each instance may write its own one.
+- apiGroups: [coordination.k8s.io]
+  resources: [leases]
+  verbs: [get, list, watch, create, update, patch, delete]
 {{- end }}
 
 {{- /* Not to be had in a Role: the defaults of namespaces, and what the accounts of workloads may do. */}}
