@@ -33,7 +33,7 @@ const CHECKS: [Check; 7] = [
     ("lints", lints),
     ("licences, bans and sources", deny),
     ("unit, property and process tests", tests),
-    ("chart", chart),
+    ("chart and API server tests", api_server_tests),
 ];
 const CLUSTER_CHECKS: [Check; 1] = [("cluster tests", cluster_tests)];
 
@@ -151,9 +151,9 @@ fn tests(workspace: &Path) -> Result<()> {
     nextest(workspace, "default")
 }
 
-fn chart(workspace: &Path) -> Result<()> {
+fn api_server_tests(workspace: &Path) -> Result<()> {
     Tools::ensure(workspace, &[Group::Kubernetes], Progress)?;
-    nextest(workspace, "chart")
+    nextest(workspace, "api-server")
 }
 
 fn cluster_tests(workspace: &Path) -> Result<()> {

@@ -40,7 +40,7 @@ pub(crate) async fn run(workspace: &Path) -> Result<()> {
     let workspace = fs::canonicalize(workspace).context("open the checkout")?;
     let cases = Cases::read()?;
     Progress.note("starting an API server and both injectors");
-    let stage = Stage::set(&workspace).await?;
+    let stage = Stage::set(&workspace, &Maker::BOTH).await?;
     stage.create("objects", &cases.manifest())?;
     let dry_run = DryRun::new(stage.kubeconfig()).await?;
     Progress.note("reviewing the pods");

@@ -5,13 +5,13 @@ use std::{fmt::Write, fs};
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
-use crate::{figures::Row, flags::Flags, measure, stage::Stage};
+use crate::{figures::Row, flags::Flags, measure, service::Maker, stage::Stage};
 
 /// Measures everything, prints the table and writes the JSON.
 pub(crate) async fn run(flags: &Flags) -> Result<()> {
     let workspace = fs::canonicalize(&flags.workspace).context("open the checkout")?;
     let mut busy = vec![load_average()?];
-    let stage = Stage::set(&workspace).await?;
+    let stage = Stage::set(&workspace, &Maker::BOTH).await?;
     let mut rows = Vec::new();
     for service in flags.services() {
         rows.extend(measure::service(&stage, service, flags).await?);

@@ -29,9 +29,9 @@ pub(crate) struct Stage {
 impl Stage {
     /// The sentry that the others lean on is ours for both makers, so that theirs is not measured
     /// along with them.
-    pub(crate) async fn set(workspace: &Path) -> Result<Self> {
+    pub(crate) async fn set(workspace: &Path, makers: &[Maker]) -> Result<Self> {
         let folder = tempfile::tempdir().context("make a temporary folder")?;
-        copy_binaries(workspace, folder.path())?;
+        copy_binaries(workspace, makers, folder.path())?;
         let site = site(folder.path(), "stage")?;
         let program = binary(folder.path(), Service::Sentry, Maker::Ours);
         let launch = Service::Sentry.launch(program, &site, None);
@@ -123,8 +123,8 @@ fn binary(folder: &Path, service: Service, maker: Maker) -> PathBuf {
 }
 
 /// Copies, because a build meanwhile must not change what is measured.
-fn copy_binaries(workspace: &Path, folder: &Path) -> Result<()> {
-    for maker in Maker::BOTH {
+fn copy_binaries(workspace: &Path, makers: &[Maker], folder: &Path) -> Result<()> {
+    for &maker in makers {
         let from = workspace.join(match maker {
             Maker::Ours => "target/release",
             Maker::Original => ".cache/bin/original",

@@ -1,6 +1,8 @@
 //! Components, as sidecars list them and are told of their changes; and what a big cluster weighs.
 
 mod crowd;
+#[cfg(test)]
+mod outlive;
 mod pods;
 
 use std::time::Duration;
