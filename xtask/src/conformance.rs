@@ -16,7 +16,7 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
-use cluster::{Group, Progress, Tools, output};
+use cluster::{DaprModule, Group, Progress, Tools};
 use report::Report;
 
 use crate::build;
@@ -30,8 +30,6 @@ const NOBODY: u32 = 65534;
 const OURS: [&str; 4] = ["operator", "sentry", "placement", "injector"];
 /// Programs that the suite wants for cases that need its own source tree; such cases fail.
 const HELPERS: [&str; 2] = ["MCPSTDIOSERVER", "CONTROLLERGEN"];
-/// Dapr's own module, which the suite was built from.
-const MODULE: &str = "github.com/dapr/dapr";
 /// What the cases of the chart ask to render it. They take the scheduler for granted.
 const RENDERER: &str = "#!/bin/sh
 exec ./helm template release-name --include-crds --set global.scheduler.enabled=true \"$@\"
@@ -111,20 +109,16 @@ impl Stage {
     /// chart to judge at the place where the cases look for it: beside their own source, whose
     /// path the compiler cut down to module and version.
     fn copy_charts(&self, workspace: &Path, originals: bool) -> Result<()> {
-        let of_suite = |what| {
-            let mut go = Command::new("go");
-            go.current_dir(workspace.join("e2e/tools/dapr"));
-            output(go.args(["list", "-m", "-f", what, MODULE])).map(|said| said.trim().to_owned())
-        };
-        let theirs = Path::new(&of_suite("{{.Dir}}")?).join("charts/dapr");
+        let module = DaprModule::find(workspace)?;
+        let theirs = module.chart();
         copy_folder(&theirs.join("crds"), &self.folder.join("crds"))?;
         let judged = if originals {
             theirs
         } else {
             workspace.join("charts/dapr")
         };
-        let looked_for = self.folder.join(of_suite("{{.Path}}@{{.Version}}")?);
-        copy_folder(&judged, &looked_for.join("charts/dapr"))
+        let looked_for = format!("{}@{}/charts/dapr", module.path, module.version);
+        copy_folder(&judged, &self.folder.join(looked_for))
     }
 
     fn write_renderer(&self) -> Result<()> {

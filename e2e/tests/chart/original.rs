@@ -1,28 +1,11 @@
 //! Whoever has values for Dapr's chart can keep them.
 
-use std::{
-    collections::BTreeSet,
-    fs,
-    path::{Path, PathBuf},
-    process::Command,
-};
+use std::{collections::BTreeSet, fs, path::Path};
 
-use cluster::output;
+use cluster::DaprModule;
 use serde_json::{Map, Value};
 
 use crate::{render, renderings::templates, workspace};
-
-/// Dapr's own chart, of the module that the tools are built from.
-pub(crate) fn chart() -> PathBuf {
-    let go = |words: &[&str]| {
-        let mut go = Command::new("go");
-        go.current_dir(workspace().join("e2e/tools/dapr"));
-        output(go.args(words)).unwrap()
-    };
-    go(&["mod", "download", "github.com/dapr/dapr"]);
-    let folder = go(&["list", "-m", "-f", "{{.Dir}}", "github.com/dapr/dapr"]);
-    Path::new(folder.trim()).join("charts/dapr")
-}
 
 const SUBCHARTS: [&str; 7] = [
     "dapr_rbac",
@@ -40,7 +23,8 @@ fn yaml(file: &Path) -> Value {
 
 #[test]
 fn all_defaults_of_the_original_render() {
-    let (theirs, folder) = (chart(), tempfile::tempdir().unwrap());
+    let theirs = DaprModule::find(&workspace()).unwrap().chart();
+    let folder = tempfile::tempdir().unwrap();
     let mut all = Map::new();
     for name in SUBCHARTS {
         let values = yaml(&theirs.join("charts").join(name).join("values.yaml"));
@@ -62,7 +46,7 @@ fn all_defaults_of_the_original_render() {
 /// Values without a default are in no values file, but in templates.
 #[test]
 fn every_value_that_the_original_reads_has_a_place_in_the_schema() {
-    let theirs = chart();
+    let theirs = DaprModule::find(&workspace()).unwrap().chart();
     let text = fs::read_to_string(workspace().join("charts/dapr/values.schema.json")).unwrap();
     let schema: Value = serde_json::from_str(&text).unwrap();
     let mut unknown = BTreeSet::new();

@@ -3,7 +3,9 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly")]
 
+mod cli;
 mod jobs;
+mod live_switch;
 mod load;
 mod no_bare_pod;
 mod resources;

@@ -1,0 +1,269 @@
+//! The `dapr` command against our release, each of its words that concern Kubernetes.
+
+mod repository;
+
+use std::{fs, path::PathBuf, process::Command, time::Duration};
+
+use anyhow::Result;
+use cluster::{Group, Progress, Tools, output, until};
+use e2e::{Apps, CONTROL_PLANE, Install, NAMESPACE, SERVICES, steps::pod};
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::{live_switch::traffic::during, stage::stage};
+use repository::Repository;
+
+/// Sentry looks at the Secret at least that often.
+const HEEDED: Duration = Duration::from_secs(90);
+/// The command installs a dashboard of its own unless it finds this role of one.
+const DASHBOARD: &str = "dapr-dashboard";
+
+/// The command, with a folder to write to.
+struct Dapr<'a> {
+    program: PathBuf,
+    folder: TempDir,
+    repository: Repository,
+    install: &'a Install<'a>,
+}
+
+// === impl Dapr ===
+
+impl<'a> Dapr<'a> {
+    fn new(install: &'a Install<'a>) -> Self {
+        let tools = Tools::ensure(install.workspace, &[Group::Cli], Progress).unwrap();
+        Self {
+            program: tools.path("dapr"),
+            folder: tempfile::tempdir().unwrap(),
+            repository: Repository::serve(install).unwrap(),
+            install,
+        }
+    }
+
+    fn command(&self, line: &str) -> Command {
+        let mut dapr = Command::new(&self.program);
+        let kubectl = self.install.kube.kubectl(&[]);
+        for (name, value) in kubectl.get_envs() {
+            dapr.env(name, value.unwrap_or_default());
+        }
+        // It calls kubectl by name.
+        let folder = self.program.parent().unwrap();
+        dapr.env("PATH", format!("{}:/usr/bin:/bin", folder.display()));
+        dapr.env("HOME", self.folder.path());
+        dapr.env("DAPR_HELM_REPO_URL", &self.repository.url);
+        dapr.current_dir(self.folder.path());
+        dapr.args(line.split_whitespace());
+        dapr
+    }
+
+    fn try_say(&self, line: &str) -> Result<String> {
+        output(&mut self.command(line))
+    }
+
+    fn say(&self, line: &str) -> String {
+        let said = self
+            .try_say(line)
+            .unwrap_or_else(|error| panic!("{error:#}"));
+        println!("$ dapr {line}\n{said}");
+        said
+    }
+
+    /// What an install and an upgrade have to be told, because they forget all values.
+    fn values(&self) -> String {
+        let images = self.install.images;
+        format!(
+            "--runtime-version {} --image-registry {} --set dapr_sidecar_injector.image.name={}",
+            images.tag, images.registry, images.daprd
+        )
+    }
+
+    /// The table of `dapr status -k`: each service healthy, running, of our version.
+    fn healthy(&self, replicas: &str) {
+        let table = self.say("status -k");
+        for (_, app) in SERVICES {
+            let row = table.lines().find(|line| line.trim().starts_with(app));
+            let words: Vec<&str> = row.unwrap_or_default().split_whitespace().collect();
+            let wanted = [app, CONTROL_PLANE, "True", "Running", replicas];
+            assert_eq!(words.get(..5), Some(&wanted[..]), "{table}");
+            assert_eq!(words.get(5), Some(&&*self.install.images.tag), "{table}");
+        }
+    }
+}
+
+/// A text of the trust bundle's Secret, as the API has it.
+fn secret(install: &Install<'_>, key: &str) -> String {
+    let words = ["get", "secret", "dapr-trust-bundle"];
+    let there = ["--namespace", CONTROL_PLANE];
+    let secret = install.kube.json(&[&words[..], &there].concat()).unwrap();
+    secret["data"][key].as_str().unwrap_or_default().to_owned()
+}
+
+/// The roots that sidecars are given now, PEM.
+fn roots(install: &Install<'_>) -> String {
+    let words = ["get", "configmap", "dapr-trust-bundle"];
+    let there = ["--namespace", CONTROL_PLANE];
+    let copy = install.kube.json(&[&words[..], &there].concat()).unwrap();
+    copy["data"]["ca.crt"]
+        .as_str()
+        .unwrap_or_default()
+        .to_owned()
+}
+
+#[test]
+fn the_command_reads_a_release() {
+    stage(|install, apps| {
+        let dapr = Dapr::new(install);
+        dapr.healthy("1");
+        assert!(dapr.say("mtls -k").contains("enabled"));
+        assert!(dapr.say("mtls expiry").contains("expires in"));
+        dapr.say("mtls export -o certs");
+        for name in ["ca.crt", "issuer.crt", "issuer.key"] {
+            let text = fs::read_to_string(dapr.folder.path().join("certs").join(name)).unwrap();
+            assert!(text.contains("BEGIN"), "{name}");
+        }
+        assert!(dapr.say("components -k -A").contains("statestore"));
+        assert!(dapr.say("configurations -k -A").contains("demo"));
+        let list = dapr.say("list -k -A");
+        assert!(list.contains("front") && list.contains("back"), "{list}");
+        let logs = dapr.say(&format!("logs -k -a front -n {NAMESPACE}"));
+        assert!(logs.contains("dapr.runtime"), "{logs}");
+        annotates(&dapr, apps);
+    });
+}
+
+/// What it writes into a manifest is what the injector obeys.
+fn annotates(dapr: &Dapr<'_>, apps: &Apps<'_>) {
+    let manifest = "{apiVersion: v1, kind: Pod, metadata: {name: bare}, spec: {containers: \
+                    [{name: app, image: none}], nodeSelector: {no-such: node}}}";
+    fs::write(dapr.folder.path().join("bare.yaml"), manifest).unwrap();
+    let line = "annotate -k -a annotated -p 3000 --log-level debug bare.yaml";
+    let annotated = dapr.say(line);
+    let words = [
+        "create",
+        "--dry-run=server",
+        "--output=json",
+        "--namespace",
+        NAMESPACE,
+        "--filename=-",
+    ];
+    let made = apps.kube.feed(&words, &annotated).unwrap();
+    let pod: Value = serde_json::from_str(&made).unwrap();
+    let sidecar = pod["spec"]["containers"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|one| one["name"] == "daprd");
+    let args = sidecar.unwrap()["args"].to_string();
+    for wanted in [
+        r#""--app-id","annotated""#,
+        r#""--app-port","3000""#,
+        "debug",
+    ] {
+        assert!(args.contains(wanted), "{wanted}: {args}");
+    }
+}
+
+/// Three times another authority by the command, then a release of Helm that has forgotten all
+/// about it; meanwhile everybody calls everybody.
+#[test]
+fn the_command_upgrades_and_renews_under_traffic() {
+    stage(|install, apps| {
+        let dapr = Dapr::new(install);
+        let names = ["front".to_owned(), "back".to_owned()];
+        let pods = names.clone().map(|name| pod(apps.kube, &name).unwrap());
+        let first = roots(install);
+        during(apps, &names, || {
+            dapr.say(&format!("upgrade -k {}", dapr.values()))
+        });
+        dapr.healthy("1");
+        assert!(dapr.say("mtls -k").contains("enabled"));
+        ec_key(&dapr.folder.path().join("root.key"));
+        for line in [
+            "mtls renew-certificate -k --valid-until 30",
+            "mtls renew-certificate -k --private-key root.key --valid-until 60 --restart",
+        ] {
+            let before = secret(install, "issuer.key");
+            during(apps, &names, || {
+                dapr.say(line);
+                until("another authority signs", HEEDED, || {
+                    Ok((secret(install, "issuer.key") != before).then_some(()))
+                })
+                .unwrap();
+                install.ready().unwrap();
+            });
+        }
+        given_files(&dapr, apps, &names);
+        let kept = secret(install, "issuer.key");
+        during(apps, &names, || install.up().unwrap());
+        let restored = || Ok((secret(install, "issuer.key") == kept).then_some(()));
+        until("the authority is back", HEEDED, restored).unwrap();
+        let root = first.split_inclusive("-----END CERTIFICATE-----").next();
+        let root = root.unwrap().trim();
+        assert!(roots(install).contains(root), "a sidecar's root is gone");
+        let now = names.clone().map(|name| pod(apps.kube, &name).unwrap());
+        assert_eq!(now, pods, "a pod was replaced");
+    });
+}
+
+/// The third form takes files; those that it exported itself will do.
+fn given_files(dapr: &Dapr<'_>, apps: &Apps<'_>, names: &[String]) {
+    dapr.say("mtls export -o again");
+    let line = "mtls renew-certificate -k --ca-root-certificate again/ca.crt \
+                --issuer-private-key again/issuer.key --issuer-public-certificate again/issuer.crt";
+    during(apps, names, || dapr.say(line));
+    let refused = dapr.try_say("mtls renew-certificate -k --ca-root-certificate again/ca.crt");
+    assert!(refused.is_err());
+}
+
+fn ec_key(file: &std::path::Path) {
+    let mut openssl = Command::new("openssl");
+    openssl.args([
+        "ecparam",
+        "-name",
+        "prime256v1",
+        "-genkey",
+        "-noout",
+        "-out",
+    ]);
+    output(openssl.arg(file)).unwrap();
+}
+
+/// The applications run on while their control plane is removed and comes back.
+#[test]
+fn the_command_uninstalls_and_installs() {
+    stage(|install, apps| {
+        let dapr = Dapr::new(install);
+        let names = ["front".to_owned(), "back".to_owned()];
+        let before = roots(install);
+        assert!(dapr.say("uninstall -k").contains("successfully"));
+        nothing_is_left_in_the_way(install);
+        assert_eq!(roots(install), before, "the bundle stays");
+        let role = ["create", "clusterrole", DASHBOARD, "--verb=get"];
+        let role = [&role[..], &["--resource=configmaps"]].concat();
+        install.kube.run(&role).unwrap();
+        dapr.say(&format!("init -k --wait {}", dapr.values()));
+        let words = ["delete", "clusterrole", DASHBOARD];
+        install.kube.run(&words).unwrap();
+        install.ready().unwrap();
+        dapr.healthy("1");
+        assert!(roots(install).contains(before.trim()), "another root");
+        during(apps, &names, || ());
+    });
+}
+
+/// No webhook that nobody serves, no resource gone, no namespace that hangs.
+fn nothing_is_left_in_the_way(install: &Install<'_>) {
+    for kind in [
+        "mutatingwebhookconfiguration/dapr-sidecar-injector",
+        "validatingwebhookconfiguration/dapr-resource-validation",
+    ] {
+        let words = ["get", kind, "--ignore-not-found"];
+        assert_eq!(install.kube.run(&words).unwrap().trim(), "");
+    }
+    let words = ["get", "components.dapr.io", "--namespace", NAMESPACE];
+    assert!(install.kube.run(&words).unwrap().contains("statestore"));
+    until("the pods are gone", HEEDED, || {
+        let words = ["get", "pods", "--namespace", CONTROL_PLANE];
+        Ok(install.kube.run(&words)?.trim().is_empty().then_some(()))
+    })
+    .unwrap();
+}

@@ -1,0 +1,153 @@
+//! The release `dapr` of either chart, with the same values.
+
+use std::{path::PathBuf, time::Duration};
+
+use cluster::{DaprModule, Group, Progress, Tools, images, output, until};
+use e2e::{Apps, CONTROL_PLANE, Install};
+use serde_json::Value;
+
+use crate::stage::local_cluster;
+
+/// What somebody has set at the original, and keeps.
+const VALUES: [&str; 7] = [
+    "global.scheduler.enabled=false",
+    "global.logAsJson=true",
+    "global.labels.team=platform",
+    "global.mtls.workloadCertTTL=1h",
+    "dapr_operator.watchInterval=5m",
+    "dapr_operator.apiService.annotations.note=kept",
+    // The local cluster has no disks; the original's placement asks for some in HA.
+    "dapr_placement.cluster.forceInMemoryLog=true",
+];
+
+/// The kinds that the original's chart brings.
+const KINDS: [&str; 7] = [
+    "components",
+    "configurations",
+    "subscriptions",
+    "resiliencies",
+    "httpendpoints",
+    "mcpservers",
+    "workflowaccesspolicies",
+];
+
+/// Whose control plane.
+#[derive(Clone, Copy)]
+pub(super) enum Maker {
+    Original,
+    Ours,
+}
+
+pub(super) struct Releases<'a> {
+    install: &'a Install<'a>,
+    original: PathBuf,
+    ha: bool,
+}
+
+// === impl Releases ===
+
+impl<'a> Releases<'a> {
+    /// Builds the original's programs and brings their images into the cluster.
+    pub(super) fn prepare(install: &'a Install<'a>, ha: bool) -> Self {
+        let tools = Tools::ensure(install.workspace, &[Group::Originals], Progress).unwrap();
+        let images = images::originals(&tools).unwrap();
+        images::load(&local_cluster(), &images, Progress).unwrap();
+        let original = DaprModule::find(install.workspace).unwrap().chart();
+        Self {
+            install,
+            original,
+            ha,
+        }
+    }
+
+    /// As on a cluster that has never seen anything else: kinds, release and applications.
+    pub(super) fn begin_with_the_original(&self, apps: &Apps<'_>) {
+        apps.down().unwrap();
+        self.install.down().unwrap();
+        for kind in KINDS {
+            let name = format!("{kind}.dapr.io");
+            let words = ["delete", "crd", &name, "--ignore-not-found"];
+            self.install.kube.run(&words).unwrap();
+        }
+        self.switch(Maker::Original);
+        // Pods made before that would have no sidecar, without a word.
+        until("the webhook is trusted", Duration::from_mins(2), || {
+            let words = [
+                "get",
+                "mutatingwebhookconfiguration",
+                "dapr-sidecar-injector",
+            ];
+            let webhook = self.install.kube.json(&words)?;
+            let bundle = &webhook["webhooks"][0]["clientConfig"]["caBundle"];
+            Ok(bundle.is_string().then_some(()))
+        })
+        .unwrap();
+        apps.up().unwrap();
+    }
+
+    /// Upgrades the release to the chart of that maker, and waits until it is ready.
+    pub(super) fn switch(&self, maker: Maker) {
+        let (chart, own) = match maker {
+            Maker::Original => (self.original.clone(), originals()),
+            Maker::Ours => (self.install.workspace.join("charts/dapr"), self.ours()),
+        };
+        let mut helm = self.install.kube.helm(&["upgrade", "--install", "dapr"]);
+        helm.arg(chart);
+        helm.args(["--namespace", CONTROL_PLANE, "--create-namespace"]);
+        helm.args(["--wait", "--timeout=5m", "--reset-values"]);
+        let daprd = &self.install.images.daprd;
+        let both = [
+            format!("global.ha.enabled={}", self.ha),
+            format!("dapr_sidecar_injector.image.name={daprd}"),
+        ];
+        let values = VALUES.into_iter().map(str::to_owned).chain(both);
+        for value in values.chain(own) {
+            helm.args(["--set", &value]);
+        }
+        output(&mut helm).unwrap_or_else(|error| panic!("{error:#}"));
+        self.install.ready().unwrap();
+    }
+
+    fn ours(&self) -> Vec<String> {
+        let images = self.install.images;
+        vec![
+            format!("global.registry={}", images.registry),
+            format!("global.tag={}", images.tag),
+        ]
+    }
+
+    /// The roots that sidecars are given now, PEM.
+    pub(super) fn roots(&self) -> String {
+        let words = [
+            "get",
+            "configmap",
+            "dapr-trust-bundle",
+            "--namespace",
+            CONTROL_PLANE,
+        ];
+        let bundle: Value = self.install.kube.json(&words).unwrap();
+        bundle["data"]["ca.crt"].as_str().unwrap().to_owned()
+    }
+
+    /// The one root of a bundle that has one.
+    pub(super) fn root(&self) -> String {
+        let roots = self.roots();
+        assert_eq!(roots.matches("BEGIN CERTIFICATE").count(), 1, "{roots}");
+        roots.trim().to_owned()
+    }
+}
+
+/// The values that name the images of Dapr's own programs.
+fn originals() -> Vec<String> {
+    let image = |name| format!("docker.io/local/original-{name}:1.18.2");
+    vec![
+        "global.tag=1.18.2".to_owned(),
+        format!("dapr_operator.image.name={}", image("operator")),
+        format!("dapr_sentry.image.name={}", image("sentry")),
+        format!("dapr_placement.image.name={}", image("placement")),
+        format!(
+            "dapr_sidecar_injector.injectorImage.name={}",
+            image("injector")
+        ),
+    ]
+}
