@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
 
 mod dry_run;
+mod observability;
 mod original;
 mod renderings;
 mod traps;
