@@ -3,7 +3,7 @@
 //! Sidecars expect the bytes of a secret as a JSON string of their base64, except in
 //! Configurations, which they use as they are (Dapr: `pkg/operator/api`).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use base64::Engine;
@@ -71,6 +71,23 @@ pub fn referenced(kind: Kind, object: &mut Value) -> Box<[Box<str>]> {
     names.into()
 }
 
+/// What an object refers to and `has` does not know, by secret and key, each once.
+pub fn lacking(
+    kind: Kind,
+    object: &mut Value,
+    has: impl Fn(&str, &str) -> bool,
+) -> BTreeSet<(String, String)> {
+    let slots = slots(kind, object);
+    let named = slots.iter().filter_map(|slot| {
+        let name = secret_name(slot)?;
+        Some((name, key(slot).unwrap_or(name)))
+    });
+    named
+        .filter(|(name, key)| !has(name, key))
+        .map(|(name, key)| (name.to_owned(), key.to_owned()))
+        .collect()
+}
+
 /// The secret store that an object names for its references, if it has some and the store is not
 /// that of Kubernetes.
 pub fn foreign_store(kind: Kind, object: &Value) -> Option<&str> {
@@ -124,9 +141,7 @@ fn value(
     name: &str,
     secret: &Secret,
 ) -> Result<Option<Value>, Unresolved> {
-    let key = slot["secretKeyRef"]["key"]
-        .as_str()
-        .filter(|key| !key.is_empty());
+    let key = key(slot);
     let bytes = secret.0.get(key.unwrap_or(name));
     match (kind, key, bytes) {
         (Kind::Configuration, ..) => text(name, key, bytes).map(Some),
@@ -153,6 +168,13 @@ fn text(secret: &str, key: Option<&str>, bytes: Option<&Vec<u8>>) -> Result<Valu
         secret,
         key: key.to_owned(),
     })
+}
+
+/// Without one, the name of the secret stands for it.
+fn key(slot: &Value) -> Option<&str> {
+    slot["secretKeyRef"]["key"]
+        .as_str()
+        .filter(|key| !key.is_empty())
 }
 
 fn secret_name(slot: &Value) -> Option<&str> {

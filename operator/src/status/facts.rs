@@ -1,7 +1,7 @@
-//! Looks whether the Secrets that a resource refers to are there. Only their metadata is asked for,
-//! and only by name.
+//! Looks whether the Secrets that a resource refers to are there, and which keys they have. They are
+//! asked for by name only, and nothing but the names of their keys is kept.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Secret;
@@ -9,7 +9,7 @@ use kube::{Api, Client};
 use operator_core::kind::Kind;
 use operator_core::resource::Resource;
 use operator_core::secrets;
-use operator_core::status::Presence;
+use operator_core::status::{Presence, missing_key};
 
 use crate::object::is_absence;
 
@@ -20,7 +20,7 @@ const FRESH: Duration = Duration::from_secs(2);
 const FIRST_WAIT: Duration = Duration::from_secs(2);
 const LONGEST_WAIT: Duration = Duration::from_mins(1);
 
-/// Until it is seen to that a Secret is still there.
+/// Until it is seen to that a Secret is still there with its keys.
 const SETTLED: Duration = Duration::from_mins(10);
 
 /// What was seen of Secrets not long ago.
@@ -29,7 +29,7 @@ pub(super) struct Lookup {
     seen: HashMap<(Box<str>, Box<str>), Seen>,
 }
 
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 struct Seen {
     presence: Presence,
     at: Duration,
@@ -74,15 +74,20 @@ impl Lookup {
                 Some(seen) => seen,
                 None => self.look(key, now).await?,
             };
-            found.secrets.insert(name.clone(), seen.presence);
             let again = found.again.map_or(seen.wait, |wait| wait.min(seen.wait));
             found.again = Some(again);
+            found.secrets.insert(name.clone(), seen.presence);
+        }
+        if !found.secrets.is_empty()
+            && missing_key(resource, &mut resource.to_value(), &found.secrets).is_some()
+        {
+            found.again = found.again.map(|wait| wait.min(LONGEST_WAIT));
         }
         Ok(found)
     }
 
     fn fresh(&self, key: &(Box<str>, Box<str>), now: Duration) -> Option<Seen> {
-        let seen = self.seen.get(key).copied();
+        let seen = self.seen.get(key).cloned();
         seen.filter(|seen| now.saturating_sub(seen.at) < FRESH)
     }
 
@@ -92,8 +97,8 @@ impl Lookup {
         now: Duration,
     ) -> Result<Seen, kube::Error> {
         let api: Api<Secret> = Api::namespaced(self.client.clone(), &key.0);
-        let presence = match api.get_metadata(&key.1).await {
-            Ok(_) => Presence::There,
+        let presence = match api.get(&key.1).await {
+            Ok(secret) => Presence::There(keys(secret)),
             Err(error) if is_absence(&error) => Presence::Missing,
             Err(kube::Error::Api(status)) if status.code == 403 => Presence::Forbidden,
             Err(error) => return Err(error),
@@ -102,8 +107,8 @@ impl Lookup {
         self.seen
             .retain(|_, seen| now.saturating_sub(seen.at) < SETTLED * 2);
         let before = self.seen.get(&key).filter(|seen| seen.presence == presence);
-        let wait = match (presence, before) {
-            (Presence::There, _) => SETTLED,
+        let wait = match (&presence, before) {
+            (Presence::There(_), _) => SETTLED,
             (_, None) => FIRST_WAIT,
             (_, Some(seen)) => (seen.wait * 2).min(LONGEST_WAIT),
         };
@@ -112,9 +117,14 @@ impl Lookup {
             at: now,
             wait,
         };
-        self.seen.insert(key, seen);
+        self.seen.insert(key, seen.clone());
         Ok(seen)
     }
+}
+
+fn keys(secret: Secret) -> BTreeSet<Box<str>> {
+    let keys = secret.data.unwrap_or_default().into_keys();
+    keys.map(Box::from).collect()
 }
 
 /// The secret store that a resource names, if it is not that of Kubernetes.

@@ -8,23 +8,32 @@ use crate::fixtures::{Script, answers};
 /// What was asked of the API server, by method and path.
 type Asked = Arc<Mutex<Vec<String>>>;
 
-/// An API server with these Secrets in namespace `shop`, which takes statuses with this code.
+/// An API server with these Secrets in namespace `shop`, as `name` or `name/key`, which takes statuses
+/// with this code.
 fn cluster(secrets: Arc<Mutex<Vec<&'static str>>>, code: u16) -> (Script, Asked) {
     let asked = Asked::default();
     let noting = Arc::clone(&asked);
     let script = answers(move |method, path| {
         noting.lock().push(format!("{method} {path}"));
         let secret = path.strip_prefix("/api/v1/namespaces/shop/secrets/");
-        match (method, secret) {
-            ("GET", Some(name)) if secrets.lock().contains(&name) => {
-                (200, json!({"metadata": {"name": name}}))
-            }
+        let known = secret.and_then(|name| find(&secrets.lock(), name));
+        match (method, known) {
+            ("GET", Some(data)) => (200, json!({"metadata": {}, "data": data})),
             ("GET", _) => (404, json!({"code": 404})),
             ("PATCH", _) => (code, json!({"metadata": {"name": "c"}, "code": code})),
             _ => (201, json!({"metadata": {"name": "event"}})),
         }
     });
     (script, asked)
+}
+
+/// Content of the newest Secret of this name.
+fn find(secrets: &[&str], name: &str) -> Option<Value> {
+    let mut rests = secrets.iter().rev().filter_map(|it| it.strip_prefix(name));
+    rests.next().map(|rest| match rest.strip_prefix('/') {
+        Some(key) => json!({key: "c2VjcmV0"}),
+        None => json!({}),
+    })
 }
 
 fn stores() -> Vec<Arc<Store>> {
@@ -92,7 +101,7 @@ const PATCH: &str = "PATCH /apis/dapr.io/v1alpha1/namespaces/shop/components/c/s
 const EVENT: &str = "POST /apis/events.k8s.io/v1/namespaces/shop/events";
 
 #[tokio::test(start_paused = true)]
-async fn a_missing_secret_is_told_until_it_is_there() {
+async fn a_missing_secret_is_told_until_it_is_there_with_its_key() {
     let secrets: Arc<Mutex<Vec<&str>>> = Arc::default();
     let (script, asked) = cluster(Arc::clone(&secrets), 200);
     let stores = stores();
@@ -113,8 +122,13 @@ async fn a_missing_secret_is_told_until_it_is_there() {
     stores[0].apply(component(&after));
     secrets.lock().push("redis");
     let told = bodies(&script, &asked, PATCH, 2).await;
-    assert_eq!(reasons(&told[1]), ["NoProblem", "AllFound", "AllFound"]);
-    assert_eq!(bodies(&script, &asked, EVENT, 1).await.len(), 1);
+    assert_eq!(reasons(&told[1])[1], "SecretKeyNotFound");
+    after["status"] = told[1]["status"].clone();
+    stores[0].apply(component(&after));
+    secrets.lock().push("redis/p");
+    let told = bodies(&script, &asked, PATCH, 3).await;
+    assert_eq!(reasons(&told[2]), ["NoProblem", "AllFound", "AllFound"]);
+    assert_eq!(bodies(&script, &asked, EVENT, 2).await.len(), 2);
 }
 
 #[tokio::test(start_paused = true)]

@@ -14,4 +14,4 @@ mod report;
 pub use agenda::Agenda;
 pub use apps::{App, Apps, PodKey};
 pub use problems::{Problem, problems};
-pub use report::{Facts, Presence, Report, report};
+pub use report::{Facts, Presence, Report, missing_key, report};

@@ -1,14 +1,15 @@
 //! From what is known to the conditions of a status.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crds::status::Condition;
+use serde_json::Value;
 
 use super::apps::{App, Apps};
 use super::problems::problems;
 use crate::kind::Kind;
 use crate::resource::Resource;
-use crate::secrets::foreign_store;
+use crate::secrets::{foreign_store, lacking};
 
 const VALID: &str = "Valid";
 const SECRETS: &str = "SecretsResolved";
@@ -18,11 +19,11 @@ const OURS: [&str; 3] = [VALID, SECRETS, SCOPES];
 /// More than this of a message, in bytes, helps nobody.
 const LONGEST_MESSAGE: usize = 1000;
 
-/// Whether something that a resource refers to is there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Whether a Secret that a resource refers to is there.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Presence {
-    /// It is.
-    There,
+    /// It is, and has these keys.
+    There(BTreeSet<Box<str>>),
     /// It is not.
     Missing,
     /// The operator may not look.
@@ -93,11 +94,13 @@ fn is_worse(old: Option<&Condition>, new: &Condition) -> bool {
 /// Only what can be told of the kind, and is known.
 fn findings(resource: &Resource, facts: Facts<'_>) -> Vec<Finding> {
     use Kind::{Component, Configuration, HttpEndpoint, McpServer};
-    let object = resource.to_value();
+    let mut object = resource.to_value();
     let mut findings = vec![valid(&problems(resource.kind(), &object))];
     if let Component | Configuration | HttpEndpoint | McpServer = resource.kind() {
-        let store = foreign_store(resource.kind(), &object);
-        findings.push(secrets(resource, store, facts));
+        findings.push(match foreign_store(resource.kind(), &object) {
+            Some(store) => foreign(store, resource.namespace(), facts.has_store),
+            None => secrets(resource, &mut object, facts.secrets),
+        });
     }
     if let Some(apps) = facts.apps
         && resource.kind() != Configuration
@@ -117,15 +120,16 @@ fn valid(problems: &[super::Problem]) -> Finding {
     }
 }
 
-fn secrets(resource: &Resource, store: Option<&str>, facts: Facts<'_>) -> Finding {
-    if let Some(store) = store {
-        return foreign(store, resource.namespace(), facts.has_store);
-    }
-    let of = |wanted: Presence| {
-        let found = facts.secrets.iter().filter(move |(_, it)| **it == wanted);
+fn secrets(
+    resource: &Resource,
+    object: &mut Value,
+    known: &BTreeMap<Box<str>, Presence>,
+) -> Finding {
+    let of = |wanted: &Presence| {
+        let found = known.iter().filter(move |(_, it)| *it == wanted);
         quoted(found.map(|(name, _)| &**name))
     };
-    let (missing, forbidden) = (of(Presence::Missing), of(Presence::Forbidden));
+    let (missing, forbidden) = (of(&Presence::Missing), of(&Presence::Forbidden));
     let namespace = resource.namespace();
     if !missing.is_empty() {
         let text = format!(
@@ -142,7 +146,37 @@ fn secrets(resource: &Resource, store: Option<&str>, facts: Facts<'_>) -> Findin
         );
         return fails(SECRETS, "SecretForbidden", text);
     }
-    let text = if facts.secrets.is_empty() {
+    keys(resource, object, known)
+}
+
+/// The first key that a resource refers to and a Secret that is there lacks.
+pub fn missing_key(
+    resource: &Resource,
+    object: &mut Value,
+    known: &BTreeMap<Box<str>, Presence>,
+) -> Option<(String, String)> {
+    let has = |secret: &str, key: &str| match known.get(secret) {
+        Some(Presence::There(keys)) => keys.contains(key),
+        _ => true,
+    };
+    lacking(resource.kind(), object, has).pop_first()
+}
+
+/// Of secrets that are there.
+fn keys(resource: &Resource, object: &mut Value, known: &BTreeMap<Box<str>, Presence>) -> Finding {
+    if let Some((secret, key)) = missing_key(resource, object, known) {
+        let effect = match resource.kind() {
+            Kind::Configuration => "sidecars that are to use it do not start",
+            _ => "sidecars use the field as if it were empty",
+        };
+        let text = format!(
+            "Secret {secret:?} of namespace {} has no key {key:?}; until it has, {effect}: add \
+             the key, or correct secretKeyRef",
+            resource.namespace()
+        );
+        return fails(SECRETS, "SecretKeyNotFound", text);
+    }
+    let text = if known.is_empty() {
         "it refers to no Secret"
     } else {
         "the Secrets it refers to are there"

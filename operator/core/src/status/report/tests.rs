@@ -93,8 +93,14 @@ fn a_component_without_fault_is_told_once() {
     assert_eq!(Known::all().report(&written(&fields, &report)), None);
 }
 
+/// The key is that of the reference's name, since it names none.
+fn with_key(key: &str) -> Presence {
+    Presence::There([key.into()].into())
+}
+
 #[rstest]
-#[case(Presence::There, "True", "AllFound")]
+#[case(with_key("s"), "True", "AllFound")]
+#[case(with_key("other"), "False", "SecretKeyNotFound")]
 #[case(Presence::Missing, "False", "SecretNotFound")]
 #[case(Presence::Forbidden, "False", "SecretForbidden")]
 fn secrets_are_looked_for(#[case] presence: Presence, #[case] status: &str, #[case] reason: &str) {
@@ -103,6 +109,17 @@ fn secrets_are_looked_for(#[case] presence: Presence, #[case] status: &str, #[ca
         .unwrap();
     assert_eq!(reasons(&report)[1], ("SecretsResolved", status, reason));
     assert_eq!(report.worse.len(), usize::from(status == "False"));
+}
+
+#[test]
+fn a_missing_key_is_named_with_its_secret_and_the_remedy() {
+    let entry = json!({"name": "a", "secretKeyRef": {"name": "s", "key": "k"}});
+    let fields = json!({"spec": {"type": "state.redis", "metadata": [entry]}});
+    let report = Known::secret(with_key("s")).report(&component(&fields));
+    let message = &report.unwrap().conditions[1].message;
+    let expected = "Secret \"s\" of namespace default has no key \"k\"; until it has, sidecars use \
+                    the field as if it were empty: add the key, or correct secretKeyRef";
+    assert_eq!(message, expected);
 }
 
 #[rstest]
@@ -159,7 +176,7 @@ fn what_gets_better_is_no_event_and_has_a_new_time() {
     for condition in &mut told.conditions {
         condition.last_transition_time = "2025-01-01T00:00:00Z".to_owned();
     }
-    let there = Known::secret(Presence::There);
+    let there = Known::secret(with_key("s"));
     let report = there.report(&written(&fields, &told)).unwrap();
     assert_eq!(report.worse, []);
     let times: Vec<&str> = report
@@ -223,7 +240,7 @@ proptest! {
         let mut spec = refers();
         spec["type"] = kind.into();
         let fields = json!({"spec": spec, "scopes": scopes});
-        let presence = if missing { Presence::Missing } else { Presence::There };
+        let presence = if missing { Presence::Missing } else { with_key("other") };
         let known = Known::secret(presence);
         let told = known.report(&component(&fields)).unwrap();
         prop_assert!(told.conditions.iter().all(|it| it.message.len() <= LONGEST_MESSAGE));
