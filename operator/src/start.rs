@@ -16,7 +16,7 @@ use tokio::sync::watch;
 
 use crate::api::Api;
 use crate::metrics::Metrics;
-use crate::shared::{self, Environment, World};
+use crate::shared::{self, Environment, Resources, World};
 use crate::sidecar_settings::SidecarSettings;
 use crate::store::Store;
 use crate::system::{self, System, SystemError};
@@ -303,13 +303,19 @@ impl Operator {
         stores: &[Arc<Store>],
         leading: watch::Receiver<bool>,
     ) {
-        let is_configurations = |store: &&Arc<Store>| store.kind() == Kind::Configuration;
-        let Some(configurations) = stores.iter().find(is_configurations).cloned() else {
+        let of = |kind| stores.iter().find(|store| store.kind() == kind).cloned();
+        let (Some(configurations), Some(components)) =
+            (of(Kind::Configuration), of(Kind::Component))
+        else {
             return;
+        };
+        let resources = Resources {
+            configurations,
+            components,
         };
         let (client, anchors) = (self.client.clone(), anchors.clone());
         let (watched, stopping) = (self.watched.clone(), self.process.stopping());
-        let world = World::new(client, environment, settings.mtls, anchors, configurations);
+        let world = World::new(client, environment, settings.mtls, anchors, resources);
         self.spawn("shared-instances", async move {
             if elected(leading, &stopping).await {
                 shared::control(world, watched, stopping).await;

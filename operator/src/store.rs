@@ -34,7 +34,7 @@ struct State {
     index: Index,
     next: u64,
     streams: HashMap<Box<str>, HashMap<u64, Arc<Queue>>>,
-    news: Option<Arc<News>>,
+    news: Vec<Arc<News>>,
 }
 
 /// Which resource.
@@ -121,7 +121,7 @@ impl Store {
     /// no news for sidecars.
     pub fn tell(&self, news: Arc<News>) {
         let mut state = self.state.lock();
-        state.news = Some(news);
+        state.news.push(news);
         state.tell_all();
     }
 
@@ -181,13 +181,13 @@ impl Store {
 
 impl State {
     fn tell(&self, resource: &Resource) {
-        if let Some(news) = &self.news {
+        for news in &self.news {
             news.add([Name::of(resource)]);
         }
     }
 
     fn tell_all(&self) {
-        if let Some(news) = &self.news {
+        for news in &self.news {
             news.add(self.index.all().map(|resource| Name::of(resource)));
         }
     }

@@ -163,6 +163,15 @@ pub(super) fn annotations(_: &mut SchemaGenerator) -> Schema {
     })
 }
 
+pub(super) fn binding_names(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "array",
+        "items": {"type": "string", "maxLength": 253},
+        "maxItems": 128,
+        "x-kubernetes-list-type": "set",
+    })
+}
+
 pub(super) fn pod_annotations(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
         "type": "object",

@@ -100,6 +100,12 @@ pub struct SharedInstanceSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "app::annotations")]
     pub annotations: Option<BTreeMap<String, String>>,
+    /// Input bindings that give each instance its own copy of an event, by name; one of the instances
+    /// then delivers it. Those of types that always do (`bindings.cron`, `bindings.kubernetes`,
+    /// `bindings.rethinkdb.statechange`) need no word; queues and consumer groups don't.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "app::binding_names")]
+    pub exclusive_bindings: Option<Vec<String>>,
     /// Resources of daprd; they win over those that annotations ask for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "pods::resources")]

@@ -42,8 +42,6 @@ pub(super) struct Done {
     pub(super) became: Vec<(ObjectKey, Seen)>,
     /// When to look at the Secret again, if it was looked at.
     pub(super) secret_due: Option<Timestamp>,
-    /// The digest of the instance's Configuration, if it has one, by the Configuration's name.
-    pub(super) configuration: Option<(String, Option<String>)>,
     /// Whether something stands in the way that may go without a word.
     pub(super) blocked: bool,
 }

@@ -8,7 +8,7 @@ use operator_core::kind::Kind;
 use operator_core::shared::AppKey;
 use serde_json::{Value, json};
 
-use super::{Environment, World};
+use super::{Environment, Resources, World};
 use crate::fixtures::{Script, answers};
 use crate::store::Store;
 
@@ -50,6 +50,9 @@ async fn world(script: &Script, anchors: TrustAnchors) -> Arc<World> {
         _ => None,
     };
     let environment = Environment::read(&env, true).unwrap();
-    let store = Store::new(Kind::Configuration);
-    Arc::new(World::new(script.client(), environment, true, anchors, store).await)
+    let resources = Resources {
+        configurations: Store::new(Kind::Configuration),
+        components: Store::new(Kind::Component),
+    };
+    Arc::new(World::new(script.client(), environment, true, anchors, resources).await)
 }

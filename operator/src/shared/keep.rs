@@ -79,6 +79,8 @@ impl Turn<'_> {
                 .push(format!("Secret {}", plan.names.token_secret()));
         }
         let surroundings = self.surroundings(plan).await;
+        let warnings = surroundings.exclusive.warnings.iter();
+        outcome.warnings.extend(warnings.cloned());
         let wanted = objects(plan, template.template, &surroundings)?;
         let steps = self.ledger.lock().steps(self.app, plan.uid(), wanted, seen);
         self.find_blocked(plan, &steps, outcome).await?;
@@ -111,15 +113,13 @@ impl Turn<'_> {
         Ok(())
     }
 
-    async fn surroundings(&mut self, plan: &Plan) -> Surroundings {
-        let configuration = self.world.digest(&plan.namespace, plan.configuration());
-        let named = plan.configuration().map(str::to_owned);
-        self.done.configuration = named.map(|name| (name, configuration.clone()));
+    async fn surroundings(&self, plan: &Plan) -> Surroundings {
         Surroundings {
             mtls: self.world.mtls,
             kubernetes: self.world.version,
             secrets: self.world.may_read_secrets(plan).await,
-            configuration,
+            configuration: self.world.digest(&plan.namespace, plan.configuration()),
+            exclusive: self.world.exclusive(plan),
         }
     }
 

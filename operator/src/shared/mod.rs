@@ -23,15 +23,15 @@ use tokio_util::sync::CancellationToken;
 
 use act::{ActError, Done, Job, act};
 use observe::{Observed, Source, observe};
-pub(crate) use world::{Environment, World};
+pub(crate) use world::{Environment, Resources, World};
+
+use crate::store::Name;
 
 /// Apps whose turn it is at once.
 const MOST_TURNS: usize = 8;
 /// How often everything is looked at without a reason that was heard of: what accounts may do, and
 /// Secrets, are not watched.
 const RESYNC: Duration = Duration::from_mins(10);
-/// How often Configurations are compared with what instances began with.
-const COMPARE: Duration = Duration::from_mins(1);
 /// How long until something in the way is looked at again.
 const BLOCKED_WAIT: Duration = Duration::from_secs(5);
 const FIRST_WAIT: Duration = Duration::from_secs(1);
@@ -50,7 +50,6 @@ struct Controller {
     alarms: BTreeMap<AppKey, Instant>,
     failures: BTreeMap<AppKey, u32>,
     secrets: BTreeMap<AppKey, Timestamp>,
-    configurations: BTreeMap<AppKey, (String, Option<String>)>,
     told: BTreeMap<AppKey, Vec<Notice>>,
 }
 
@@ -61,7 +60,9 @@ pub(crate) async fn control(
     stopping: CancellationToken,
 ) {
     let running = async {
-        let controller = Controller::new(world.await);
+        let world = world.await;
+        world.resources.listed().await;
+        let controller = Controller::new(world);
         controller.run(namespace).await;
     };
     stopping.run_until_cancelled(running).await;
@@ -81,7 +82,6 @@ impl Controller {
             alarms: BTreeMap::new(),
             failures: BTreeMap::new(),
             secrets: BTreeMap::new(),
-            configurations: BTreeMap::new(),
             told: BTreeMap::new(),
         }
     }
@@ -89,7 +89,7 @@ impl Controller {
     async fn run(mut self, namespace: Option<String>) {
         let mut observed = pin!(observe(&self.world.client, namespace.as_deref()));
         let mut turns = FuturesUnordered::new();
-        let (mut resync, mut compare) = (every(RESYNC), every(COMPARE));
+        let (mut resync, news) = (every(RESYNC), self.world.resources.news());
         let anchors = self.world.anchors.clone();
         let mut roots = anchors.ready().await;
         loop {
@@ -103,7 +103,7 @@ impl Controller {
                 Some((app, done, result)) = turns.next() => self.finish(&app, done, result),
                 () = sleep_until(self.next_alarm()) => self.ring(),
                 _ = resync.tick() => self.look.extend(self.registry.apps()),
-                _ = compare.tick() => self.compare(),
+                names = news.next() => self.hear(&names),
                 changed = anchors.changed(&roots) => {
                     roots = changed;
                     self.look.extend(self.registry.apps());
@@ -173,10 +173,6 @@ impl Controller {
             self.wake(app, left.try_into().unwrap_or_default());
             self.secrets.insert(app.clone(), due);
         }
-        match done.configuration {
-            Some(used) => self.configurations.insert(app.clone(), used),
-            None => self.configurations.remove(app),
-        };
         if done.blocked {
             self.wake(app, BLOCKED_WAIT);
         }
@@ -213,12 +209,11 @@ impl Controller {
         self.look.extend(due.map(|(app, _)| app));
     }
 
-    /// Looks at the apps whose Configuration says something else now.
-    fn compare(&mut self) {
-        let changed = self.configurations.iter().filter(|(app, (name, digest))| {
-            self.world.digest(&app.namespace, Some(name)) != *digest
-        });
-        self.look.extend(changed.map(|(app, _)| app.clone()));
+    /// Looks at the apps of the namespaces where a Configuration or Component is another now.
+    fn hear(&mut self, names: &BTreeSet<Name>) {
+        let is_news = |app: &AppKey| names.iter().any(|name| name.namespace == app.namespace);
+        self.look
+            .extend(self.registry.apps().into_iter().filter(is_news));
     }
 
     fn take(&mut self, observed: Observed) {

@@ -121,7 +121,6 @@ impl Controller {
     fn forget(&mut self, app: &AppKey) {
         self.ledger.lock().forget(app);
         self.secrets.remove(app);
-        self.configurations.remove(app);
         self.failures.remove(app);
     }
 }

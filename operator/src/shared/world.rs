@@ -14,12 +14,12 @@ use k8s_openapi::api::authorization::v1::{
 use kube::api::PostParams;
 use kube::runtime::events::{Recorder, Reporter};
 use kube::{Api, Client};
-use operator_core::shared::{MODE, Plan};
+use operator_core::shared::{ExclusiveBindings, MODE, Plan};
 use parking_lot::Mutex;
 use sha2::{Digest, Sha256};
 use tokio::time::{Instant, sleep};
 
-use crate::store::Store;
+use crate::store::{News, Store};
 
 const RESOLV_CONF: &str = "/etc/resolv.conf";
 /// This in our own container means that tokens are mounted in this cluster.
@@ -43,13 +43,20 @@ pub(crate) struct Environment {
     pub(crate) identity_token: bool,
 }
 
+/// What is said about daprd in its namespace.
+#[derive(Debug)]
+pub(crate) struct Resources {
+    pub(crate) configurations: Arc<Store>,
+    pub(crate) components: Arc<Store>,
+}
+
 /// What all instances depend on.
 pub(crate) struct World {
     pub(crate) client: Client,
     pub(crate) environment: Environment,
     pub(crate) mtls: bool,
     pub(crate) anchors: TrustAnchors,
-    pub(crate) configurations: Arc<Store>,
+    pub(crate) resources: Resources,
     pub(super) recorder: Recorder,
     /// Version of the API server: major, minor.
     pub(super) version: (u32, u32),
@@ -89,6 +96,26 @@ impl Environment {
     }
 }
 
+// === impl Resources ===
+
+impl Resources {
+    /// Waits until all were listed: what is not known yet seems not to be there.
+    pub(super) async fn listed(&self) {
+        for store in [&self.configurations, &self.components] {
+            store.available().await;
+        }
+    }
+
+    /// What is heard of from now on, and all that is there.
+    pub(super) fn news(&self) -> Arc<News> {
+        let news = Arc::<News>::default();
+        for store in [&self.configurations, &self.components] {
+            store.tell(Arc::clone(&news));
+        }
+        news
+    }
+}
+
 // === impl World ===
 
 impl World {
@@ -98,7 +125,7 @@ impl World {
         environment: Environment,
         mtls: bool,
         anchors: TrustAnchors,
-        configurations: Arc<Store>,
+        resources: Resources,
     ) -> Self {
         let version = version(&client).await;
         Self {
@@ -113,7 +140,7 @@ impl World {
             client,
             mtls,
             anchors,
-            configurations,
+            resources,
             version,
             answers: Mutex::default(),
         }
@@ -121,13 +148,22 @@ impl World {
 
     /// A digest of what an instance's Configuration says; none if it has none.
     pub(super) fn digest(&self, namespace: &str, configuration: Option<&str>) -> Option<String> {
-        let known = self.configurations.get(namespace, configuration?)?;
+        let known = self
+            .resources
+            .configurations
+            .get(namespace, configuration?)?;
         let spec = known.to_value()["spec"].to_string();
         let digest = Sha256::digest(spec.as_bytes());
         let half = digest
             .first_chunk()
             .map_or(0, |half| u64::from_be_bytes(*half));
         Some(format!("{half:016x}"))
+    }
+
+    /// The bindings of which each instance gets a copy.
+    pub(super) fn exclusive(&self, plan: &Plan) -> ExclusiveBindings {
+        let components = self.resources.components.list(&plan.namespace);
+        ExclusiveBindings::of(&components, plan.names.app_id(), plan.exclusive_bindings())
     }
 
     /// Whether the accounts of all bound workloads may read any Secret of the namespace. In doubt

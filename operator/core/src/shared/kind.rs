@@ -45,6 +45,8 @@ pub enum ObjectKind {
     Role,
     /// Who may do it.
     RoleBinding,
+    /// Who leads.
+    Lease,
     /// The tokens.
     Secret,
     /// The ways to the instances, and to the app.
@@ -138,10 +140,11 @@ impl BoundKind {
 
 impl ObjectKind {
     /// All of them, in the order in which they are made: what pods need comes before the pods.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::ServiceAccount,
         Self::Role,
         Self::RoleBinding,
+        Self::Lease,
         Self::Secret,
         Self::Service,
         Self::NetworkPolicy,
@@ -158,6 +161,7 @@ impl ObjectKind {
             Self::ServiceAccount => Resource::new("", "v1", "ServiceAccount", "serviceaccounts"),
             Self::Role => Resource::new(RBAC, "v1", "Role", "roles"),
             Self::RoleBinding => Resource::new(RBAC, "v1", "RoleBinding", "rolebindings"),
+            Self::Lease => Resource::new("coordination.k8s.io", "v1", "Lease", "leases"),
             Self::Secret => Resource::new("", "v1", "Secret", "secrets"),
             Self::Service => Resource::new("", "v1", "Service", "services"),
             Self::NetworkPolicy => Resource::new(

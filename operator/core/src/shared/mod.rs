@@ -14,6 +14,7 @@
 mod binding;
 mod conflict;
 mod decision;
+mod exclusive;
 #[cfg(test)]
 mod fixtures;
 mod instance;
@@ -30,6 +31,7 @@ pub mod values;
 
 pub use binding::{Binding, BindingKey};
 pub use decision::{Action, Decision, Notice, strategy_is_ours};
+pub use exclusive::ExclusiveBindings;
 pub use injector_core::shared::{BOUND_TO, INSTANCE, MODE};
 pub use kind::{BoundKind, ObjectKind, Resource};
 pub use ledger::{Ledger, Step};

@@ -167,6 +167,16 @@ impl Plan {
         }
     }
 
+    /// Whether daprd calls an app through the proxy.
+    pub(super) fn has_app(&self) -> bool {
+        matches!(self.app(), App::Address { .. }) || self.app_port().is_some()
+    }
+
+    /// The bindings that a person calls exclusive.
+    pub fn exclusive_bindings(&self) -> &[String] {
+        self.spec.exclusive_bindings.as_deref().unwrap_or_default()
+    }
+
     /// Labels of the app's pods, unless they are those of bound pods.
     pub(super) fn app_selector(&self) -> Option<&BTreeMap<String, String>> {
         self.spec

@@ -90,6 +90,7 @@ async fn what_pods_need_is_there_before_the_pods() {
         "ServiceAccount",
         "Role",
         "RoleBinding",
+        "Lease",
         "Service",
         "Service",
         "Service",
@@ -99,7 +100,7 @@ async fn what_pods_need_is_there_before_the_pods() {
         "SharedInstance",
     ];
     assert_eq!(applied(&script), expected);
-    assert_eq!(done.became.len(), 9);
+    assert_eq!(done.became.len(), 10);
     assert!(done.secret_due.is_some() && !done.blocked);
 }
 
@@ -131,7 +132,7 @@ async fn what_is_the_instances_is_applied_again() {
         _ => (200, object("i")),
     });
     let (done, _) = keep(&script).await;
-    assert_eq!((done.became.len(), done.blocked), (9, false));
+    assert_eq!((done.became.len(), done.blocked), (10, false));
 }
 
 #[tokio::test]

@@ -123,6 +123,7 @@ fn app(daprd: &Daprd<'_>) -> Vec<String> {
     let pairs = [
         ("--app-protocol", protocol.to_owned()),
         ("--forwarder-port", FORWARDER_PORT.to_string()),
+        ("--exclusive-lease", daprd.instance.names.instance()),
     ];
     args.extend(
         pairs

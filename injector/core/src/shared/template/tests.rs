@@ -119,7 +119,7 @@ fn the_proxy_starts_first_and_stops_last() {
         "name": "proxy", "image": "proxy:test", "imagePullPolicy": "Always",
         "restartPolicy": "Always", "command": ["/proxy"],
         "args": ["--app-service", "app1-shared-app", "--app-port", "8080", "--app-protocol", "http",
-            "--forwarder-port", "3510", "--healthz-port", "3511", "--metrics-port", "9091",
+            "--forwarder-port", "3510", "--exclusive-lease", "app1-shared", "--healthz-port", "3511", "--metrics-port", "9091",
             "--api-token-file", "/var/run/secrets/trilby.dev/token/accepted",
             "--log-level", "info", "--log-as-json=false", "--enable-metrics=true"],
         "env": [{"name": "POD_IP", "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}},

@@ -1,6 +1,7 @@
 //! What the instances may ask the API server.
 //!
-//! The proxy follows the endpoints of the app. daprd needs nothing for itself; its built-in secret
+//! The proxy follows the endpoints of the app and the Lease of the instance, which it may write, and
+//! no other one. daprd needs nothing for itself; its built-in secret
 //! store reads Secrets with the account of its pod, as that of a sidecar does with the account of
 //! the app. So the instance gets `get` on the Secrets of the namespace only where the account of
 //! every bound workload has it, and nothing where one of them may read no more than some.
@@ -28,6 +29,13 @@ pub(super) fn role(plan: &Plan, surroundings: &Surroundings) -> Role {
     if plan.app_port().is_some() {
         let verbs = ["get", "list", "watch"];
         rules.push(rule("discovery.k8s.io", "endpointslices", &verbs));
+    }
+    if plan.has_app() {
+        let verbs = ["get", "list", "watch", "update"];
+        rules.push(PolicyRule {
+            resource_names: Some(vec![plan.names.instance()]),
+            ..rule("coordination.k8s.io", "leases", &verbs)
+        });
     }
     if surroundings.secrets {
         rules.push(rule("", "secrets", &["get"]));

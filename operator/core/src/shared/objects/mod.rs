@@ -1,6 +1,7 @@
 //! The objects that an instance is made of.
 
 mod access;
+mod lease;
 mod policy;
 mod services;
 mod workload;
@@ -13,6 +14,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
 use serde::Serialize;
 use serde_json::Value;
 
+use super::exclusive::ExclusiveBindings;
 use super::kind::ObjectKind;
 use super::plan::Plan;
 use super::seen::ObjectKey;
@@ -38,6 +40,8 @@ pub struct Surroundings {
     pub secrets: bool,
     /// A digest of the Configuration of daprd, which is read at its start; a new one makes new pods.
     pub configuration: Option<String>,
+    /// Of which bindings each instance gets a copy.
+    pub exclusive: ExclusiveBindings,
 }
 
 /// The objects of an instance but its Secret, in the order in which they are made. `template` is
@@ -58,6 +62,9 @@ pub fn objects(
     }
     objects.push(wanted(Kind::Role, &access::role(plan, surroundings))?);
     objects.push(wanted(Kind::RoleBinding, &access::binding(plan))?);
+    if let Some(lease) = lease::lease(plan, surroundings)? {
+        objects.push(wanted(Kind::Lease, &lease)?);
+    }
     for service in services::services(plan, surroundings) {
         objects.push(wanted(Kind::Service, &service)?);
     }

@@ -15,6 +15,7 @@ fn surroundings() -> Surroundings {
         kubernetes: (1, 36),
         secrets: false,
         configuration: None,
+        exclusive: ExclusiveBindings::default(),
     }
 }
 
@@ -102,6 +103,42 @@ fn a_new_instance_is_ready_before_an_old_one_goes() {
 }
 
 #[test]
+fn instances_agree_on_a_leader_by_a_lease_and_may_write_no_other() {
+    let routes = [("tick".to_owned(), "every/second".to_owned())];
+    let surroundings = Surroundings {
+        exclusive: ExclusiveBindings {
+            routes: routes.into(),
+            warnings: Vec::new(),
+        },
+        ..surroundings()
+    };
+    let all = build(&json!({}), &surroundings);
+    let lease = get(&all, ObjectKind::Lease);
+    assert_eq!(
+        lease["metadata"]["annotations"]["trilby.dev/exclusive-bindings"],
+        r#"{"tick":"every/second"}"#
+    );
+    // What the instances write there stays theirs.
+    assert_eq!(lease["spec"], Value::Null);
+    let rules = get(&all, ObjectKind::Role)["rules"].clone();
+    let rule = rules
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|rule| rule["resources"][0] == "leases");
+    let expected = json!({
+        "apiGroups": ["coordination.k8s.io"], "resources": ["leases"],
+        "resourceNames": ["checkout-shared"], "verbs": ["get", "list", "watch", "update"],
+    });
+    assert_eq!(*rule.unwrap(), expected);
+    let elsewhere = build(
+        &json!({"app": {"host": "shop.example", "port": 80}}),
+        &surroundings,
+    );
+    assert!(find(&elsewhere, ObjectKind::Lease, "checkout-shared").is_some());
+}
+
+#[test]
 fn an_autoscaler_has_the_replicas_to_itself() {
     let spec = json!({"autoscaling": {"min": 2, "max": 6, "targetInFlight": 40}});
     let all = build(&spec, &surroundings());
@@ -168,7 +205,10 @@ fn the_apps_pods_have_a_service_and_proxies_may_follow_it(
     }
     let may_follow = get(&all, ObjectKind::Role)["rules"]
         .as_array()
-        .is_some_and(|it| !it.is_empty());
+        .is_some_and(|it| {
+            it.iter()
+                .any(|rule| rule["resources"][0] == "endpointslices")
+        });
     assert_eq!(may_follow, expected.is_some());
 }
 
@@ -183,8 +223,8 @@ fn others_find_the_instances_as_they_find_sidecars() {
 }
 
 #[rstest]
-#[case(false, &["endpointslices"])]
-#[case(true, &["endpointslices", "secrets"])]
+#[case(false, &["endpointslices", "leases"])]
+#[case(true, &["endpointslices", "leases", "secrets"])]
 fn secrets_are_read_only_where_sidecars_could(#[case] secrets: bool, #[case] expected: &[&str]) {
     let all = build(
         &json!({}),
