@@ -29,6 +29,29 @@ fn an_unknown_log_level_ends_with_1_and_names_the_flag(
     assert!(String::from_utf8_lossy(&said).contains("--log-level"));
 }
 
+/// `UPDATE_GENERATED=1` writes the list anew.
+#[test]
+fn the_list_of_flags_is_what_the_programs_say() {
+    let file = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/flags.md");
+    let mut list =
+        "# Flags\n\nWritten from what the programs say. In a cluster the chart sets them: \
+                    [values](values.md).\n"
+            .to_owned();
+    for name in ["sentry", "operator", "injector", "placement", "proxy"] {
+        let said = program(name).arg("--help").output().unwrap().stdout;
+        let said = String::from_utf8(said).unwrap();
+        let lines: Vec<&str> = said.trim().lines().map(str::trim_end).collect();
+        list.extend(["\n## ", name, "\n\n```\n", &lines.join("\n"), "\n```\n"]);
+    }
+    if std::env::var_os("UPDATE_GENERATED").is_some() {
+        std::fs::write(&file, &list).unwrap();
+    }
+    assert!(
+        std::fs::read_to_string(file).unwrap() == list,
+        "it is stale"
+    );
+}
+
 fn sentry(folder: &std::path::Path) -> Service {
     let [port, healthz, metrics] = free_ports().unwrap();
     std::fs::write(folder.join("config.yaml"), "").unwrap();

@@ -3,10 +3,12 @@
 #![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
 
 mod dry_run;
+mod messages;
 mod observability;
 mod original;
 mod renderings;
 mod traps;
+mod values;
 
 use std::{
     path::{Path, PathBuf},

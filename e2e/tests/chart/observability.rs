@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::{objects, of_kind, workspace};
 
 fn text(file: &str) -> String {
-    fs::read_to_string(workspace().join(file)).unwrap_or_else(|error| panic!("{file}: {error}"))
+    fs::read_to_string(workspace().join(file)).unwrap()
 }
 
 /// The code itself, without the tests at its end.
@@ -101,7 +101,9 @@ fn boards_show_metrics_that_there_are() {
         let path = entry.unwrap().path();
         let board: Value = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
         let panels = board["panels"].as_array().unwrap();
-        let targets = panels.iter().flat_map(|panel| panel["targets"].as_array());
+        let targets = panels
+            .iter()
+            .filter_map(|panel| panel["targets"].as_array());
         for target in targets.flatten() {
             exist(&path, target["expr"].as_str().unwrap());
         }
