@@ -48,6 +48,14 @@ impl Install<'_> {
     /// # Errors
     /// If Helm fails or a pod does not get ready within four minutes.
     pub fn up(&self) -> Result<()> {
+        self.up_with(&[])
+    }
+
+    /// The same with more values, given as to `--set`.
+    ///
+    /// # Errors
+    /// As [`Install::up`].
+    pub fn up_with(&self, more: &[&str]) -> Result<()> {
         let chart = self.workspace.join("charts/dapr");
         let values = [
             format!("global.registry={}", self.images.registry),
@@ -59,6 +67,7 @@ impl Install<'_> {
             .args(["--namespace", CONTROL_PLANE, "--create-namespace"]);
         helm.args(["--wait", "--timeout=4m"]);
         helm.args(values.iter().flat_map(|value| ["--set-string", value]));
+        helm.args(more.iter().flat_map(|value| ["--set", value]));
         output(&mut helm).context("install the chart")?;
         self.ready()
     }

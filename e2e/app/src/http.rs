@@ -64,6 +64,8 @@ fn called() -> Router<Arc<App>> {
         .route("/dapr/config", get(actor_config))
         .route("/actors/{type}/{id}", delete(deactivate))
         .route("/actors/{type}/{id}/method/{method}", put(act))
+        .route("/actors/{type}/{id}/method/remind/{name}", put(reminded))
+        .route("/job/{name}", post(job))
 }
 
 async fn hello(State(app): Shared) -> String {
@@ -183,6 +185,17 @@ async fn act(
         "visit" => format!("{} {}", app.name, app.increment(&id)).into_response(),
         other => (StatusCode::NOT_FOUND, format!("no actor method {other:?}")).into_response(),
     }
+}
+
+async fn reminded(
+    State(app): Shared,
+    Path((_, id, name)): Path<(String, String, String)>,
+) -> Result<(), String> {
+    app.record(json!({"actor": id, "reminder": name})).await
+}
+
+async fn job(State(app): Shared, Path(name): Path<String>) -> Result<(), String> {
+    app.record(json!({"job": name})).await
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ mod no_bare_pod;
 mod resources;
 mod rolling_restart;
 mod rotation;
+mod scheduler;
 mod shared;
 mod stage;
 

@@ -50,6 +50,18 @@ async fn an_actor_counts_until_it_is_deactivated() {
     assert_eq!(status, StatusCode::NOT_FOUND);
 }
 
+#[tokio::test]
+async fn jobs_and_reminders_are_kept() {
+    let app = app(&[]);
+    ask(&app, "POST", "/job/once", "{}").await;
+    let path = "/actors/counter/a/method/remind/tick";
+    let (status, _) = ask(&app, "PUT", path, "{}").await;
+    assert_eq!(status, StatusCode::OK);
+    let (_, received) = ask(&app, "GET", "/received", "").await;
+    let wanted = json!([{"job": "once"}, {"actor": "a", "reminder": "tick"}]);
+    assert_eq!(received, wanted);
+}
+
 /// An application that can't keep an event must not acknowledge it.
 #[tokio::test]
 async fn an_event_is_kept_in_the_ledger_before_it_is_acknowledged() {
