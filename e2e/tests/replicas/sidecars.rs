@@ -1,7 +1,7 @@
 //! Sidecars that look for the leader as real ones do, and note down what each replica sends.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeSet,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -18,7 +18,10 @@ use tokio::{
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Status, transport::Endpoint};
 
-use crate::cluster::{Cluster, Life, Replica};
+use crate::{
+    reigns::Reigns,
+    replicas::{Life, Replica, Replicas},
+};
 
 /// What one sidecar was sent.
 struct Sent {
@@ -46,20 +49,19 @@ pub(crate) struct Sidecars {
     journal: Arc<Mutex<Journal>>,
     _tasks: JoinSet<()>,
     count: usize,
+    since: Instant,
 }
 
-/// Frames of an old leader that were on their way, or wait in this process.
-const ON_THE_WAY: Duration = Duration::from_millis(200);
 const KIND: &str = "actor";
 
 impl Sidecars {
-    pub(crate) fn start(count: usize, cluster: &Cluster) -> Self {
+    pub(crate) fn start(count: usize, replicas: &Replicas) -> Self {
         let journal = Arc::new(Mutex::new(Journal {
             unlocked: vec![None; count],
             ..Journal::default()
         }));
         let world = World {
-            replicas: cluster.replicas(),
+            replicas: replicas.replicas(),
             journal: Arc::clone(&journal),
         };
         let mut tasks = JoinSet::new();
@@ -70,6 +72,7 @@ impl Sidecars {
             journal,
             _tasks: tasks,
             count,
+            since: Instant::now(),
         }
     }
 
@@ -109,25 +112,13 @@ impl Sidecars {
         tables.filter(|hosts| *hosts < self.count).count()
     }
 
-    /// The time in which one leader sent orders does not overlap with that of another.
+    /// No two replicas sent orders at once.
     pub(crate) fn check_one_leader(&self) {
-        let mut reigns: BTreeMap<Life, (Instant, Instant)> = BTreeMap::new();
+        let mut reigns = Reigns::default();
         for sent in &self.journal.lock().sent {
-            let (_, last) = reigns.entry(sent.by).or_insert((sent.at, sent.at));
-            *last = sent.at;
+            reigns.note(sent.by, sent.at.duration_since(self.since));
         }
-        let mut reigns: Vec<_> = reigns.into_iter().collect();
-        reigns.sort_by_key(|(_, (first, _))| *first);
-        for pair in reigns.windows(2) {
-            let [(one, (_, last)), (other, (first, _))] = pair else {
-                continue;
-            };
-            let overlap = last.saturating_duration_since(*first);
-            assert!(
-                overlap < ON_THE_WAY,
-                "{one:?} and {other:?} both led during {overlap:?}"
-            );
-        }
+        reigns.check();
     }
 }
 

@@ -1,6 +1,7 @@
 //! Three replicas, each started again when it ends, as a kubelet would.
 
 use std::{
+    path::PathBuf,
     process::{Child, Command, Stdio},
     sync::{
         Arc,
@@ -9,13 +10,16 @@ use std::{
     time::{Duration, Instant},
 };
 
+use cluster::free_ports;
 use parking_lot::Mutex;
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
+    io::AsyncWriteExt,
     net::TcpStream,
     time::{sleep, timeout},
 };
+
+use crate::{FAIL_OVER, http};
 
 #[derive(Clone, Copy)]
 struct Ports {
@@ -34,14 +38,16 @@ pub(crate) struct Replica {
     restarts: AtomicUsize,
 }
 
-pub(crate) struct Cluster {
+pub(crate) struct Replicas {
     replicas: Arc<Vec<Replica>>,
     over: Arc<AtomicBool>,
 }
 
+/// Within what a replica answers, unless it is dead or frozen.
+const PROMPT: Duration = Duration::from_millis(300);
 const RESTART: Duration = Duration::from_millis(300);
 
-impl Cluster {
+impl Replicas {
     pub(crate) fn start() -> Self {
         let ports: Vec<_> = (0..3).map(|_| Ports::free()).collect();
         let replicas = (0..3).map(|index| Replica {
@@ -49,12 +55,12 @@ impl Cluster {
             child: Mutex::new(spawn(index, &ports)),
             restarts: AtomicUsize::new(0),
         });
-        let cluster = Self {
+        let all = Self {
             replicas: Arc::new(replicas.collect()),
             over: Arc::default(),
         };
-        cluster.watch(ports);
-        cluster
+        all.watch(ports);
+        all
     }
 
     fn watch(&self, ports: Vec<Ports>) {
@@ -88,23 +94,33 @@ impl Cluster {
             .collect()
     }
 
-    pub(crate) fn kill(&self, replica: usize) {
-        self.signal(replica, Signal::KILL);
+    /// Where sidecars go, replica by replica.
+    pub(crate) fn addresses(&self) -> Vec<String> {
+        self.replicas.iter().map(Replica::address).collect()
     }
 
-    pub(crate) fn stop(&self, replica: usize) {
-        self.signal(replica, Signal::TERM);
+    pub(crate) async fn kill(&self, replica: usize) -> Duration {
+        self.end(replica, Signal::KILL).await
+    }
+
+    pub(crate) async fn stop(&self, replica: usize) -> Duration {
+        self.end(replica, Signal::TERM).await
+    }
+
+    async fn end(&self, replica: usize, signal: Signal) -> Duration {
+        let gone = self.life(replica);
+        self.signal(replica, signal);
+        self.led_by_another_within(FAIL_OVER, Some(gone)).await
     }
 
     /// Freezes a replica; returns when it goes on. Another one must lead meanwhile.
-    pub(crate) async fn freeze(&self, replica: usize, time: Duration) {
-        let frozen = self.life(replica);
+    pub(crate) async fn freeze(&self, replica: usize, time: Duration) -> Duration {
+        let (frozen, since) = (self.life(replica), Instant::now());
         self.signal(replica, Signal::STOP);
-        let since = Instant::now();
-        self.led_by_another_within(super::FAIL_OVER, Some(frozen))
-            .await;
+        let led = self.led_by_another_within(FAIL_OVER, Some(frozen)).await;
         sleep(time.saturating_sub(since.elapsed())).await;
         self.signal(replica, Signal::CONT);
+        led
     }
 
     fn signal(&self, replica: usize, signal: Signal) {
@@ -115,8 +131,9 @@ impl Cluster {
     /// The replica whose state endpoint shows a state.
     pub(crate) async fn leader(&self) -> Option<usize> {
         for (index, replica) in self.replicas.iter().enumerate() {
-            let shown = get(replica.ports.health, "/placement/state").await;
-            if shown.is_some_and(|body| body.trim_end().ends_with('}')) {
+            let shown = http::get(replica.ports.health, "/placement/state");
+            let shown = timeout(PROMPT, shown).await;
+            if matches!(shown, Ok(Ok(state)) if state.trim() != "null") {
                 return Some(index);
             }
         }
@@ -127,8 +144,9 @@ impl Cluster {
         self.led_by_another_within(time, None).await;
     }
 
-    /// Waits for a leader other than the one in this life.
-    pub(crate) async fn led_by_another_within(&self, time: Duration, gone: Option<Life>) {
+    /// Waits for a leader other than the one in this life; says how long.
+    async fn led_by_another_within(&self, time: Duration, gone: Option<Life>) -> Duration {
+        let since = Instant::now();
         let led = async {
             loop {
                 let leader = self.leader().await.map(|leader| self.life(leader));
@@ -139,6 +157,7 @@ impl Cluster {
             }
         };
         timeout(time, led).await.expect("a leader in time");
+        since.elapsed()
     }
 
     pub(crate) fn life(&self, replica: usize) -> Life {
@@ -157,7 +176,7 @@ impl Replica {
     }
 }
 
-impl Drop for Cluster {
+impl Drop for Replicas {
     fn drop(&mut self) {
         self.over.store(true, Ordering::Release);
         for replica in self.replicas.iter() {
@@ -170,14 +189,7 @@ impl Drop for Cluster {
 
 impl Ports {
     fn free() -> Self {
-        let sockets: Vec<_> = (0..4)
-            .map(|_| std::net::TcpListener::bind("127.0.0.1:0").unwrap())
-            .collect();
-        let ports: Vec<_> = sockets
-            .iter()
-            .map(|socket| socket.local_addr().unwrap().port())
-            .collect();
-        let [api, peer, health, metrics] = ports[..].try_into().unwrap();
+        let [api, peer, health, metrics] = free_ports().unwrap();
         Self {
             api,
             peer,
@@ -194,7 +206,7 @@ fn spawn(index: usize, ports: &[Ports]) -> Child {
         .map(|(id, ports)| format!("p{id}=127.0.0.1:{}", ports.peer))
         .collect();
     let own = ports[index];
-    Command::new(env!("CARGO_BIN_EXE_placement"))
+    Command::new(program("placement"))
         .arg(format!("--id=p{index}"))
         .arg(format!("--initial-cluster={}", peers.join(",")))
         .arg(format!("--port={}", own.api))
@@ -210,17 +222,16 @@ fn spawn(index: usize, ports: &[Ports]) -> Child {
         .unwrap()
 }
 
-/// The answer of a replica, unless it is dead or frozen.
-async fn get(port: u16, path: &str) -> Option<String> {
-    let ask = async {
-        let mut stream = TcpStream::connect(("127.0.0.1", port)).await.ok()?;
-        let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
-        stream.write_all(request.as_bytes()).await.ok()?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).await.ok()?;
-        Some(answer)
-    };
-    timeout(Duration::from_millis(300), ask).await.ok()?
+/// A program of the workspace, built beside this test.
+pub(crate) fn program(name: &str) -> PathBuf {
+    let test = std::env::current_exe().unwrap();
+    let program = test.parent().and_then(|folder| folder.parent());
+    let program = program.map(|folder| folder.join(name)).unwrap();
+    assert!(
+        program.exists(),
+        "{name} is missing: `cargo build --release -p {name}`"
+    );
+    program
 }
 
 /// Sends bytes and hangs up.
