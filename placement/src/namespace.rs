@@ -34,7 +34,7 @@ pub(crate) struct Task {
 
 /// The bytes of the last order of each step: made once, shared by all streams. With the version
 /// and the revision of the hosts that they were made for.
-type Slots = [Option<(u64, u64, Frames)>; 3];
+type Slots = [Option<(u64, u64, Frames)>; 4];
 
 /// How many messages are taken in before anything else is looked at.
 const BATCH: usize = 256;
@@ -60,10 +60,15 @@ impl Task {
         }
     }
 
-    /// The same task, which waits for these hosts before the first round.
-    pub(crate) fn reuniting(mut self, names: BTreeSet<String>, until: Instant) -> Self {
+    /// The same task, which waits for these hosts before the first round; for any if it is not
+    /// known for which.
+    pub(crate) fn waiting(mut self, names: Option<BTreeSet<String>>, until: Instant) -> Self {
         let ends = until.saturating_duration_since(self.started);
-        self.core = Namespace::reuniting(self.namespaces.config().settings, names, ends);
+        let settings = self.namespaces.config().settings;
+        self.core = match names {
+            Some(names) => Namespace::reuniting(settings, names, ends),
+            None => Namespace::gathering(settings, ends),
+        };
         self
     }
 

@@ -61,10 +61,11 @@ struct Registry {
     stopped: bool,
 }
 
-/// The hosts that a leader before this one served, and until when they are waited for.
+/// The hosts that a leader before this one served, if that is known, and until when they are
+/// waited for.
 #[derive(Debug)]
 struct Expected {
-    roster: Roster,
+    roster: Option<Roster>,
     until: Instant,
 }
 
@@ -174,7 +175,8 @@ impl Namespaces {
         let task = namespace::Task::new(namespace.into(), self.clone(), messages);
         let task = match expected {
             Some(Expected { roster, until }) if Instant::now() < *until => {
-                task.reuniting(roster.take(namespace), *until)
+                let names = roster.as_mut().map(|roster| roster.take(namespace));
+                task.waiting(names, *until)
             }
             _ => task,
         };
@@ -208,8 +210,9 @@ impl Namespaces {
         }
     }
 
-    /// Lets the namespaces that open until then wait for these hosts.
-    pub(crate) fn expect(&self, roster: Roster, until: Instant) {
+    /// Lets the namespaces that open until then wait for these hosts, or for any if nobody knows
+    /// which there were.
+    pub(crate) fn expect(&self, roster: Option<Roster>, until: Instant) {
         self.0.registry.lock().expected = Some(Expected { roster, until });
     }
 

@@ -44,12 +44,16 @@ const WORTH_COMPRESSING: usize = 512;
 // === impl Frames ===
 
 impl Frames {
-    /// Writes an order, which carries the table if it is an UPDATE.
+    /// Writes an order, which carries the table if it is an UPDATE or the preview of one.
     pub(crate) fn new(order: Order, table: &Table, replication_factor: i64) -> Self {
         let mut message = Vec::new();
-        if order.step == Step::Update {
-            let tables = tables(order, table, replication_factor);
-            put_bytes(&mut message, 1, &tables);
+        let factor = match order.step {
+            Step::Update => Some(replication_factor),
+            Step::Preview => Some(other_than(replication_factor)),
+            Step::Lock | Step::Unlock => None,
+        };
+        if let Some(factor) = factor {
+            put_bytes(&mut message, 1, &tables(order, table, factor));
         }
         put_bytes(&mut message, 2, word(order.step).as_bytes());
         put_number(&mut message, 3, order.version);
@@ -91,9 +95,14 @@ fn prefixed(compressed: bool, message: &[u8]) -> Bytes {
 fn word(step: Step) -> &'static str {
     match step {
         Step::Lock => "lock",
-        Step::Update => "update",
+        Step::Preview | Step::Update => "update",
         Step::Unlock => "unlock",
     }
+}
+
+/// The least number of virtual nodes that makes each ring another: the cheapest for sidecars.
+fn other_than(replication_factor: i64) -> i64 {
+    if replication_factor == 1 { 2 } else { 1 }
 }
 
 /// The message `PlacementTables`. Written by hand, since prost would first want a copy of every
@@ -169,6 +178,7 @@ mod tests {
 
     use placement_core::{Event, Namespace, Settings, StreamId};
     use prost::Message;
+    use rstest::rstest;
 
     use super::*;
 
@@ -225,6 +235,24 @@ mod tests {
             ..Default::default()
         };
         assert_eq!(tables.entries["a"].load_map, [(name, host)].into());
+    }
+
+    #[rstest]
+    #[case(100, 1)]
+    #[case(1, 2)]
+    fn a_preview_is_an_update_with_other_rings(#[case] factor: i64, #[case] other: i64) {
+        let host = Host {
+            entities: vec!["a".into()],
+            ..Host::default()
+        };
+        let (namespace, version) = (namespace([host]), 7);
+        let written = |step| {
+            let order = Order { step, version };
+            decoded(&Frames::new(order, namespace.hosts().table(), factor))
+        };
+        let (preview, mut update) = (written(Step::Preview), written(Step::Update));
+        update.tables.as_mut().unwrap().replication_factor = other;
+        assert_eq!(preview, update);
     }
 
     #[test]

@@ -13,6 +13,11 @@
 //! - A deadline is asked for, not armed: there is no timer that could fire for a finished round.
 //! - A sidecar that is back on a new stream, with the same name and types, gets the table alone: no
 //!   round spreads what everybody has.
+//! - Joins and leaves that came during a round wait for others for half as long as it took, but
+//!   not for longer than a quarter of a second: the longer rounds are, the fewer there are. What
+//!   comes between rounds is never delayed.
+//! - What a sidecar hears first on a stream sets free what an interrupted round of an earlier
+//!   stream left blocked in it.
 //! - A host whose pod is being deleted loses its actors while it can still answer for them: it is
 //!   left out of the table before it goes, not because it is gone.
 //! - Each change raises the version by one, even if several share a round, so that the version
@@ -47,7 +52,7 @@ pub struct Settings {
     /// How long a stream may leave a round unanswered (`--disseminate-timeout`).
     pub budget: Duration,
     /// The pause after a round, for joins and leaves to gather (`--disseminate-coalesce-window`);
-    /// zero for none.
+    /// zero for one that depends on how long rounds take.
     pub window: Duration,
 }
 
@@ -138,8 +143,21 @@ pub struct Namespace {
 /// The wait of a new leader for the hosts that the one before it served.
 #[derive(Debug)]
 struct Reunion {
-    missing: BTreeSet<String>,
+    /// None if nobody knows whom it served.
+    missing: Option<BTreeSet<String>>,
     ends: Now,
+}
+
+// === impl Reunion ===
+
+impl Reunion {
+    /// Whether this host was the last that was waited for.
+    fn ends_with(&mut self, host: &Host) -> bool {
+        self.missing.as_mut().is_some_and(|missing| {
+            missing.remove(&host.name);
+            missing.is_empty()
+        })
+    }
 }
 
 // === impl Namespace ===
@@ -167,11 +185,21 @@ impl Namespace {
     /// give them up again as the others come.
     pub fn reuniting(settings: Settings, names: BTreeSet<String>, ends: Now) -> Self {
         let reunion = (!names.is_empty()).then_some(Reunion {
-            missing: names,
+            missing: Some(names),
             ends,
         });
         Self {
             reunion,
+            ..Self::new(settings)
+        }
+    }
+
+    /// The same, of a new leader that does not know whom the one before it served: the first round
+    /// waits until `ends`.
+    pub fn gathering(settings: Settings, ends: Now) -> Self {
+        let missing = None;
+        Self {
+            reunion: Some(Reunion { missing, ends }),
             ..Self::new(settings)
         }
     }
@@ -242,11 +270,8 @@ impl Namespace {
     }
 
     fn open(&mut self, stream: StreamId, host: Host) {
-        if let Some(reunion) = &mut self.reunion {
-            reunion.missing.remove(&host.name);
-            if reunion.missing.is_empty() {
-                self.reunion = None;
-            }
+        if self.reunion.as_mut().is_some_and(|it| it.ends_with(&host)) {
+            self.reunion = None;
         }
         self.waiting.insert(stream, host);
     }

@@ -2,18 +2,21 @@
 
 use crate::host::Operation;
 
-/// A step of a round.
+/// What an order is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
     /// A new table is coming.
     Lock,
+    /// The table, as an UPDATE with rings that are unlike any other: what a sidecar is told first
+    /// on a stream. Not a step of a round: its answer is of the past when it comes.
+    Preview,
     /// The table.
     Update,
     /// Everybody has the table.
     Unlock,
 }
 
-/// An order to a sidecar. An UPDATE carries the table as it is when the command is given.
+/// An order to a sidecar. What carries the table does so as it is when the command is given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Order {
     /// What to do.
@@ -36,7 +39,7 @@ impl Step {
 
     pub(crate) fn next(self) -> Option<Self> {
         match self {
-            Self::Lock => Some(Self::Update),
+            Self::Lock | Self::Preview => Some(Self::Update),
             Self::Update => Some(Self::Unlock),
             Self::Unlock => None,
         }

@@ -25,6 +25,9 @@ pub(super) struct Office {
 /// How long a new leader waits for the hosts of the one before it. Sidecars come back at once, or
 /// within three quarters of a second if they tried a replica that is gone.
 const REUNION: Duration = Duration::from_secs(2);
+/// How long it waits for any where it knows of none: replicas that were started anew remember
+/// nothing.
+const GATHERING: Duration = Duration::from_millis(750);
 /// How often the roster is compared, and the role looked at if nothing happens.
 const ROUND: Duration = Duration::from_millis(250);
 /// A follower knows its leader if it heard it so lately; short enough for health to tell of an
@@ -96,13 +99,14 @@ impl Office {
             return false;
         }
         let roster = self.remembered.roster();
-        tracing::info!(
-            "leading: elected by the replicas; {} hosts are expected back",
-            roster.count()
-        );
-        self.standing
-            .namespaces
-            .expect(roster, Instant::now() + REUNION);
+        let count = roster.count();
+        tracing::info!("leading: elected by the replicas; {count} hosts are expected back");
+        let (roster, wait) = match count {
+            0 => (None, GATHERING),
+            _ => (Some(roster), REUNION),
+        };
+        let until = Instant::now() + wait;
+        self.standing.namespaces.expect(roster, until);
         self.show(Role::Leader);
         true
     }

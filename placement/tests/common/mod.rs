@@ -32,6 +32,9 @@ use tower::ServiceExt;
 /// Longer than anything here takes, unless it fails.
 pub const PATIENCE: Duration = Duration::from_secs(10);
 
+/// Virtual nodes of a host.
+const FACTOR: i64 = 100;
+
 pub struct Server {
     pub address: SocketAddr,
     pub gauges: Gauges,
@@ -63,7 +66,7 @@ impl Server {
         };
         let config = Config {
             settings,
-            replication_factor: 100,
+            replication_factor: FACTOR,
             gauges: gauges.clone(),
             mandate: Mandate::forever(),
         };
@@ -174,11 +177,24 @@ impl Client {
         sender.send(host.clone()).await.unwrap();
         let call = server.report_dapr_status(ReceiverStream::new(messages));
         let answer = timeout(PATIENCE, call).await.expect("an answer in time");
-        Ok(Self {
+        let mut client = Self {
             sender: Some(sender),
             orders: answer?.into_inner(),
             host,
-        })
+        };
+        if client.host.operation() == HostOperation::Report {
+            client.introduced().await?;
+        }
+        Ok(client)
+    }
+
+    /// Takes what a client is told first that says what its messages are for.
+    async fn introduced(&mut self) -> Result<(), Status> {
+        let (lock, preview) = (self.next().await?, self.next().await?);
+        assert_eq!((&*lock.operation, &*preview.operation), ("lock", "update"));
+        let tables = preview.tables.unwrap_or_default();
+        assert_ne!(tables.replication_factor, FACTOR, "other rings than any");
+        Ok(())
     }
 
     pub async fn say(&self, message: Host) {

@@ -1,7 +1,10 @@
 //! Rounds: how they begin, go on, complete and expire.
 
+use std::time::Duration;
+
 use super::{Command, Namespace, Now, RoundTimeout};
 use crate::{
+    host::{Host, Operation},
     order::{Order, Step},
     stream::StreamId,
 };
@@ -15,6 +18,9 @@ pub(super) struct Round {
     /// No member's budget ends before; the first to end may end later.
     pub(super) expires: Now,
 }
+
+/// How long joins and leaves are gathered at most where no window is set.
+const LONGEST_GATHERING: Duration = Duration::from_millis(250);
 
 // === impl Round ===
 
@@ -67,10 +73,25 @@ impl Namespace {
     }
 
     fn complete(&mut self, now: Now) {
-        self.round = None;
-        if !self.settings.window.is_zero() && !self.members.is_empty() {
-            self.window_ends = Some(now.saturating_add(self.settings.window));
+        let began = self.round.take().map_or(now, |round| round.began);
+        let window = self.window(now.saturating_sub(began));
+        if !window.is_zero() && !self.members.is_empty() {
+            self.window_ends = Some(now.saturating_add(window));
         }
+    }
+
+    /// How long to gather joins and leaves after a round that took so long. Where no window is
+    /// set, only those that came during a round wait for more, for half as long as it took.
+    fn window(&self, round: Duration) -> Duration {
+        let set = self.settings.window;
+        if !set.is_zero() {
+            return set;
+        }
+        let is_host = |host: &Host| !host.entities.is_empty();
+        if self.departed.is_empty() && !self.waiting.values().any(is_host) {
+            return Duration::ZERO;
+        }
+        (round / 2).min(LONGEST_GATHERING)
     }
 
     /// Takes in all who came and left; a round follows if that changed the table, else only
@@ -104,12 +125,26 @@ impl Namespace {
 
     fn admit_waiting(&mut self) -> Vec<StreamId> {
         let waiting = std::mem::take(&mut self.waiting);
-        let admit = |(stream, host): (StreamId, crate::Host)| {
+        let newcomers = waiting.keys().copied().collect();
+        for (stream, host) in waiting {
+            if host.operation == Operation::Report {
+                self.introduce(stream);
+            }
             self.members.insert(stream, !host.entities.is_empty());
             self.changes += u64::from(self.hosts.report(stream, host));
-            stream
-        };
-        waiting.into_iter().map(admit).collect()
+        }
+        newcomers
+    }
+
+    /// Makes a sidecar see a change of every type, so that the next UNLOCK releases them all.
+    ///
+    /// One whose stream ended between UPDATE and UNLOCK keeps the types blocked that had changed,
+    /// and after its return forgets that it has to release them (daprd 1.18,
+    /// `pkg/actors/internal/placement/loops/disseminator`). If the table is the same as before,
+    /// calls of these types would wait for ever. While a sidecar has had no UPDATE all calls wait
+    /// anyway, so this holds up none; whatever it answers is older than the next round.
+    fn introduce(&mut self, stream: StreamId) {
+        self.send(stream, &[Step::Lock, Step::Preview]);
     }
 
     fn begin(&mut self, now: Now) {
@@ -140,10 +175,19 @@ impl Namespace {
 
     /// Gives the current table to one stream, outside any round; its answers are not waited for.
     pub(super) fn push(&mut self, stream: StreamId) {
+        self.send(stream, &[Step::Lock, Step::Update, Step::Unlock]);
+    }
+
+    fn send(&mut self, stream: StreamId, steps: &[Step]) {
         let version = self.version;
-        let orders = [Step::Lock, Step::Update, Step::Unlock].map(|step| Order { step, version });
-        self.commands
-            .extend(orders.map(|order| Command::Send { stream, order }));
+        let orders = steps.iter().map(|step| Command::Send {
+            stream,
+            order: Order {
+                step: *step,
+                version,
+            },
+        });
+        self.commands.extend(orders);
     }
 
     /// Drops the members whose budget is over. The others go through a round without them.

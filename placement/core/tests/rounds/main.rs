@@ -1,6 +1,8 @@
 //! What a namespace does, event by event; the cases Dapr gets wrong among them.
 
 mod back;
+mod gathering;
+mod introduction;
 mod leaving;
 mod script;
 mod silence;

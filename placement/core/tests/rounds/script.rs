@@ -34,9 +34,13 @@ impl Script {
     }
 
     pub(crate) fn event(&mut self, event: Event) -> String {
+        told(&without_introductions(self.commands(event)))
+    }
+
+    pub(crate) fn commands(&mut self, event: Event) -> Vec<Command> {
         let mut commands = self.namespace.handle(self.now, event);
         commands.extend(self.namespace.settle(self.now));
-        told(&commands)
+        commands
     }
 
     pub(crate) fn join(&mut self, stream: u64, types: &[&str]) -> String {
@@ -86,7 +90,7 @@ impl Script {
         self.now += pause;
         let mut commands = self.namespace.tick(self.now);
         commands.extend(self.namespace.settle(self.now));
-        told(&commands)
+        told(&without_introductions(commands))
     }
 
     /// All `streams` answer the three steps of `version`; returns what followed the last answer.
@@ -117,11 +121,27 @@ pub(crate) fn host(stream: u64, types: &[&str], operation: Operation) -> Host {
     }
 }
 
+/// Without what a sidecar is told at first, which `introduction` tests.
+fn without_introductions(mut commands: Vec<Command>) -> Vec<Command> {
+    let step = |command: &Command| match command {
+        Command::Send { order, .. } => Some(order.step),
+        Command::Close { .. } => None,
+    };
+    while let Some(at) = commands
+        .iter()
+        .position(|it| step(it) == Some(Step::Preview))
+    {
+        commands.drain(at - 1..=at);
+    }
+    commands
+}
+
 pub(crate) fn told(commands: &[Command]) -> String {
     let words = commands.iter().map(|command| match command {
         Command::Send { stream, order } => {
             let step = match order.step {
                 Step::Lock => "lock",
+                Step::Preview => "preview",
                 Step::Update => "update",
                 Step::Unlock => "unlock",
             };

@@ -36,7 +36,32 @@ pub(crate) struct Sidecar {
     pub(crate) locked: u64,
     pub(crate) updated: Option<u64>,
     pub(crate) unlocked: Option<u64>,
+    pub(crate) rings: Rings,
+    /// Types that changed since the last UNLOCK of this stream.
+    pub(crate) changed: BTreeSet<String>,
+}
+
+/// What a sidecar knows beyond the end of a stream.
+#[derive(Clone, Default)]
+pub(crate) struct Rings {
     pub(crate) ring: Ring,
+    /// Another number of virtual nodes makes each ring another.
+    preview: bool,
+    /// Types whose calls wait.
+    pub(crate) blocked: BTreeSet<String>,
+}
+
+impl Rings {
+    /// Takes in a table; the types whose rings are others now.
+    fn update(&mut self, ring: Ring, preview: bool) -> BTreeSet<String> {
+        let types = self.ring.keys().chain(ring.keys());
+        let differs =
+            |kind: &&String| preview != self.preview || self.ring.get(*kind) != ring.get(*kind);
+        let changed: BTreeSet<_> = types.filter(differs).cloned().collect();
+        self.blocked.extend(changed.clone());
+        (self.ring, self.preview) = (ring, preview);
+        changed
+    }
 }
 
 impl Sidecar {
@@ -54,7 +79,8 @@ impl Sidecar {
             locked: 0,
             updated: None,
             unlocked: None,
-            ring: Ring::new(),
+            rings: Rings::default(),
+            changed: BTreeSet::new(),
         }
     }
 
@@ -95,12 +121,17 @@ impl Sidecar {
                 self.locked = version;
                 Operation::Lock
             }
-            Step::Update => {
-                (self.ring, self.updated) = (frame.ring, Some(version));
+            Step::Update | Step::Preview => {
+                let preview = frame.order.step == Step::Preview;
+                self.updated = (!preview).then_some(version);
+                self.changed.extend(self.rings.update(frame.ring, preview));
                 Operation::Update
             }
             Step::Unlock if self.updated == Some(version) => {
                 self.unlocked = Some(version);
+                for kind in std::mem::take(&mut self.changed) {
+                    self.rings.blocked.remove(&kind);
+                }
                 Operation::Unlock
             }
             Step::Unlock => return None,

@@ -262,7 +262,12 @@ impl World {
 
     fn join(&mut self, name: String, explicit: bool, types: u8) {
         let stream = StreamId(self.sidecars.len() as u64);
-        let sidecar = Sidecar::new(name, explicit, types, self.now);
+        let before = self.sidecars.values().rfind(|it| it.name == name);
+        let rings = before.map(|before| before.rings.clone());
+        let sidecar = Sidecar {
+            rings: rings.unwrap_or_default(),
+            ..Sidecar::new(name, explicit, types, self.now)
+        };
         let host = sidecar.host();
         self.sidecars.insert(stream, sidecar);
         self.event(Event::Opened { stream, host });
@@ -355,7 +360,7 @@ impl World {
         if frame.order.step == Step::Unlock && !push {
             self.check_all_updated(frame.order.version);
         }
-        if frame.order.step == Step::Update {
+        if matches!(frame.order.step, Step::Preview | Step::Update) {
             self.check_reunited();
         }
         let (now, soon) = (self.now, self.soon());
@@ -451,7 +456,12 @@ impl World {
             .iter()
             .filter(|(_, sidecar)| sidecar.open && !sidecar.frozen);
         for (stream, sidecar) in live {
-            assert_eq!(sidecar.ring, expected, "{stream:?} has another table");
+            assert_eq!(sidecar.rings.ring, expected, "{stream:?} has another table");
+            let held = |kind: &String| sidecar.explicit && sidecar.rings.blocked.contains(kind);
+            assert!(
+                !expected.keys().any(held),
+                "{stream:?} holds calls back for ever"
+            );
             assert_eq!(
                 sidecar.unlocked,
                 Some(self.namespace.version()),
