@@ -39,6 +39,9 @@ pub enum StoreError {
         #[source]
         source: Box<kube::Error>,
     },
+    /// Others kept writing to the public copy.
+    #[error("the public copy of the trust bundle kept changing while it was written")]
+    Contended,
     /// The pods could not be listed.
     #[error("list the pods that have a sidecar")]
     Pods(#[source] Box<kube::Error>),

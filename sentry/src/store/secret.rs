@@ -1,13 +1,14 @@
 //! The bundle in a Secret, the truth, with a public copy of its trust anchors in a `ConfigMap`.
 //!
-//! Both exist before sentry starts; sentry may read and update, not create them.
+//! The chart makes both. One that was deleted meanwhile is made again.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt};
 
 use jiff::Timestamp;
 use k8s_openapi::{
     ByteString,
     api::core::v1::{ConfigMap, Secret as SecretObject},
+    apimachinery::pkg::apis::meta::v1::ObjectMeta,
 };
 use kube::{
     Api, Client, Resource as _,
@@ -18,6 +19,7 @@ use sentry_core::{
     agreement::{self, Names, Stored},
     rotation::{self, State, Wishes},
 };
+use serde::{Serialize, de::DeserializeOwned};
 use zeroize::Zeroizing;
 
 use crate::kubernetes::{self, PodObject};
@@ -27,7 +29,7 @@ use super::{Contents, Notice, Public, StoreError, Written};
 /// Name of both objects.
 const NAME: &str = "dapr-trust-bundle";
 
-/// An object changed between reading and writing it.
+/// An object changed between reading and writing it, or is there already.
 const CONFLICT: u16 = 409;
 
 /// How often a copy that others write too is tried.
@@ -57,8 +59,8 @@ pub struct Secret {
 
 // === impl Secret ===
 
-impl std::fmt::Debug for Secret {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Debug for Secret {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter
             .debug_struct("Secret")
             .field("namespace", &self.namespace)
@@ -128,9 +130,12 @@ impl Secret {
     }
 
     pub(super) async fn is_orphaned(&self) -> Result<bool, StoreError> {
-        let copy = self.config_maps.get(NAME).await;
-        let copy = copy.map_err(|error| self.failed("get ConfigMap", error))?;
-        let text = copy.data.unwrap_or_default().remove(&self.names.anchors);
+        let text = self
+            .copy()
+            .await?
+            .data
+            .unwrap_or_default()
+            .remove(&self.names.anchors);
         Ok(text.is_some_and(|text| agreement::copy_tells_of_a_root(&text)))
     }
 
@@ -140,15 +145,9 @@ impl Secret {
     }
 
     async fn replace(&self, secret: &SecretObject) -> Result<Written, StoreError> {
-        match self
-            .secrets
-            .replace(NAME, &PostParams::default(), secret)
+        put(&self.secrets, secret)
             .await
-        {
-            Ok(_) => Ok(Written::Yes),
-            Err(error) if is_conflict(&error) => Ok(Written::Conflict),
-            Err(error) => Err(self.failed("update Secret", error)),
-        }
+            .map_err(|error| self.failed("update Secret", error))
     }
 
     pub(super) async fn publish(&self, public: Public<'_>) -> Result<Vec<String>, StoreError> {
@@ -156,8 +155,7 @@ impl Secret {
         let key_set = public.key_set.map(|text| (&self.names.key_set, text));
         let mut attempts = 1..=ATTEMPTS;
         loop {
-            let copy = self.config_maps.get(NAME).await;
-            let mut copy = copy.map_err(|error| self.failed("get ConfigMap", error))?;
+            let mut copy = self.copy().await?;
             let data: &mut BTreeMap<_, _> = copy.data.get_or_insert_default();
             let mut stale = Vec::new();
             for (name, truth) in anchors.into_iter().chain(key_set) {
@@ -169,14 +167,11 @@ impl Secret {
             if stale.is_empty() {
                 return Ok(stale);
             }
-            match self
-                .config_maps
-                .replace(NAME, &PostParams::default(), &copy)
-                .await
-            {
-                Ok(_) => return Ok(stale),
-                Err(error) if is_conflict(&error) && attempts.next().is_some() => {}
-                Err(error) => return Err(self.failed("update ConfigMap", error)),
+            let written = put(&self.config_maps, &copy).await;
+            match written.map_err(|error| self.failed("update ConfigMap", error))? {
+                Written::Yes => return Ok(stale),
+                Written::Conflict if attempts.next().is_some() => {}
+                Written::Conflict => return Err(StoreError::Contended),
             }
         }
     }
@@ -208,11 +203,24 @@ impl Secret {
         self.events.publish(&event, &copy).await
     }
 
+    /// An empty one if there is none.
     async fn get(&self) -> Result<SecretObject, StoreError> {
-        self.secrets
-            .get(NAME)
-            .await
-            .map_err(|error| self.failed("get Secret", error))
+        let found = self.secrets.get_opt(NAME).await;
+        let found = found.map_err(|error| self.failed("get Secret", error))?;
+        Ok(found.unwrap_or_else(|| SecretObject {
+            metadata: metadata(),
+            ..SecretObject::default()
+        }))
+    }
+
+    /// The public copy; an empty one if there is none.
+    async fn copy(&self) -> Result<ConfigMap, StoreError> {
+        let found = self.config_maps.get_opt(NAME).await;
+        let found = found.map_err(|error| self.failed("get ConfigMap", error))?;
+        Ok(found.unwrap_or_else(|| ConfigMap {
+            metadata: metadata(),
+            ..ConfigMap::default()
+        }))
     }
 
     fn failed(&self, doing: &'static str, source: kube::Error) -> StoreError {
@@ -223,6 +231,34 @@ impl Secret {
             namespace,
             source: Box::new(source),
         }
+    }
+}
+
+/// As the chart has it: whoever removes the release leaves the bundle.
+fn metadata() -> ObjectMeta {
+    let entry = |key: &str, value: &str| BTreeMap::from([(key.to_owned(), value.to_owned())]);
+    ObjectMeta {
+        name: Some(NAME.to_owned()),
+        labels: Some(entry("app", "dapr-sentry")),
+        annotations: Some(entry("helm.sh/resource-policy", "keep")),
+        ..ObjectMeta::default()
+    }
+}
+
+/// Replaces the version that was read; makes the object if none was.
+async fn put<K>(api: &Api<K>, object: &K) -> Result<Written, kube::Error>
+where
+    K: kube::Resource + Clone + fmt::Debug + Serialize + DeserializeOwned,
+{
+    let written = if object.meta().resource_version.is_some() {
+        api.replace(NAME, &PostParams::default(), object).await
+    } else {
+        api.create(&PostParams::default(), object).await
+    };
+    match written {
+        Ok(_) => Ok(Written::Yes),
+        Err(error) if is_conflict(&error) => Ok(Written::Conflict),
+        Err(error) => Err(error),
     }
 }
 
@@ -246,8 +282,8 @@ fn state(text: &[u8]) -> Option<State> {
 
 // === impl Seen ===
 
-impl std::fmt::Debug for Seen {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Debug for Seen {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str("Seen(..)")
     }
 }

@@ -41,6 +41,10 @@ impl Api {
         self.state.lock().unwrap().objects[path].clone()
     }
 
+    pub(crate) fn remove(&self, path: &str) {
+        self.state.lock().unwrap().objects.remove(path);
+    }
+
     /// Paths that were written to over the wire, in order.
     pub(crate) fn writes(&self) -> Vec<String> {
         self.state.lock().unwrap().writes.clone()
@@ -102,11 +106,17 @@ impl State {
         {
             self.put(&path, object);
         }
-        if *method == Method::POST {
+        if *method == Method::POST && !made_here(path) {
             self.bodies.push(body.clone());
         }
+        if *method == Method::POST && made_here(path) {
+            let path = format!("{path}/{}", body["metadata"]["name"].as_str().unwrap());
+            self.writes.push(path.clone());
+            self.put(&path, body);
+            return (StatusCode::CREATED, self.objects[&path].clone());
+        }
         match (method, self.objects.get(path).cloned()) {
-            (_, None) => (StatusCode::NOT_FOUND, status(404, "not found")),
+            (_, None) => (StatusCode::NOT_FOUND, status(404, "NotFound")),
             (&Method::PUT, Some(old)) if version(&body) != version(&old) => {
                 (StatusCode::CONFLICT, status(409, "conflict"))
             }
@@ -125,6 +135,11 @@ impl State {
             (_, Some(object)) => (StatusCode::OK, object),
         }
     }
+}
+
+/// Whether objects of this kind may be made. Of others the making is only noted.
+fn made_here(path: &str) -> bool {
+    path.ends_with("/secrets") || path.ends_with("/configmaps")
 }
 
 fn version(object: &Value) -> u64 {

@@ -243,6 +243,26 @@ async fn goes_on_with_its_bundle_when_the_secret_turns_to_garbage() {
 }
 
 #[tokio::test]
+async fn makes_anew_what_was_deleted() {
+    let parts = supplied();
+    let api = api(secret(&parts), config_map("something else"));
+    let authority = open(&api).await.unwrap();
+    api.remove(SECRET);
+    api.remove(CONFIG_MAP);
+    assert!(!authority.reload().await.unwrap());
+    let made = api.get(SECRET);
+    assert_eq!(anchors(&made).as_bytes(), parts.anchors);
+    assert_eq!(
+        made["metadata"]["annotations"]["helm.sh/resource-policy"],
+        "keep"
+    );
+    assert_eq!(
+        api.get(CONFIG_MAP)["data"]["ca.crt"],
+        authority.bundle().anchors_pem()
+    );
+}
+
+#[tokio::test]
 async fn keeps_private_files() {
     use std::os::unix::fs::PermissionsExt as _;
     let folder = TempDir::new().unwrap();

@@ -36,6 +36,10 @@
   resources: [secrets, configmaps]
   resourceNames: [dapr-trust-bundle]
   verbs: [get, list, watch, update, patch]
+# To make them again where somebody deleted them. Creation can't be limited to a name.
+- apiGroups: [""]
+  resources: [secrets, configmaps]
+  verbs: [create]
 {{- end }}
 
 {{- /* What it tells those who look at the bundle's objects. */}}
