@@ -6,8 +6,10 @@ mod apps;
 mod install;
 mod kube;
 pub mod modes;
+mod reigns;
 pub mod steps;
 
 pub use apps::{Apps, NAMESPACE};
 pub use install::{CONTROL_PLANE, Images, Install, SERVICES};
 pub use kube::Kube;
+pub use reigns::Reigns;

@@ -8,6 +8,7 @@ mod jobs;
 mod live_switch;
 mod load;
 mod no_bare_pod;
+mod placement;
 mod resources;
 mod rolling_restart;
 mod rotation;

@@ -49,7 +49,7 @@ fn while_called(apps: &Apps<'_>, urls: &[String], meanwhile: impl FnOnce()) -> V
     })
 }
 
-fn scale(apps: &Apps<'_>, replicas: u8) {
+pub(crate) fn scale(apps: &Apps<'_>, replicas: u8) {
     let replicas = format!("--replicas={replicas}");
     let words = [
         "scale",

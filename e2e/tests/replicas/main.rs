@@ -14,7 +14,6 @@ mod daprds;
 mod harm;
 mod http;
 mod orders;
-mod reigns;
 mod replicas;
 mod sidecars;
 mod visits;

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use crate::{reigns::Reigns, replicas::Life};
+use e2e::Reigns;
+
+use crate::replicas::Life;
 
 /// An order as a sidecar took it in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,7 +36,7 @@ pub(crate) struct Orders {
     /// As they happened, up to the last check.
     checked: Vec<State>,
     unchecked: Vec<(Duration, usize, What)>,
-    reigns: Reigns,
+    reigns: Reigns<Life>,
 }
 
 // === impl Order ===
@@ -123,7 +125,7 @@ impl Orders {
                 self.check_order(by, order);
             }
         }
-        self.reigns.check();
+        assert_eq!(self.reigns.overlap(), None, "two led at once");
     }
 
     fn check_order(&self, by: Life, order: Order) {

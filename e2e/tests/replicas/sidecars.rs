@@ -6,6 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use e2e::Reigns;
 use parking_lot::Mutex;
 use proto::placement::v1::{
     Host, HostOperation, PlacementOrder, placement_client::PlacementClient,
@@ -18,10 +19,7 @@ use tokio::{
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Status, transport::Endpoint};
 
-use crate::{
-    reigns::Reigns,
-    replicas::{Life, Replica, Replicas},
-};
+use crate::replicas::{Life, Replica, Replicas};
 
 /// What one sidecar was sent.
 struct Sent {
@@ -118,7 +116,7 @@ impl Sidecars {
         for sent in &self.journal.lock().sent {
             reigns.note(sent.by, sent.at.duration_since(self.since));
         }
-        reigns.check();
+        assert_eq!(reigns.overlap(), None, "two led at once");
     }
 }
 
