@@ -19,6 +19,7 @@ use crate::{
 };
 
 pub(crate) struct Daprds {
+    daprd: PathBuf,
     ports: Vec<u16>,
     orders: Arc<Mutex<Orders>>,
     children: Vec<Child>,
@@ -26,7 +27,7 @@ pub(crate) struct Daprds {
 }
 
 /// Their app IDs, and whether they host actors.
-const APPS: [(&str, bool); 3] = [("front", false), ("one", true), ("two", true)];
+pub(crate) const APPS: [(&str, bool); 3] = [("front", false), ("one", true), ("two", true)];
 const STORE: &str = "\
 apiVersion: dapr.io/v1alpha1
 kind: Component
@@ -40,28 +41,29 @@ spec:
 // === impl Daprds ===
 
 impl Daprds {
-    /// The sidecars know the replicas by a list of addresses, as on plain machines.
-    pub(crate) fn start(replicas: &Replicas) -> Self {
+    /// The first of them. The sidecars know the replicas by a list of addresses, as on plain
+    /// machines.
+    pub(crate) fn start(count: usize, replicas: &Replicas) -> Self {
         let resources = tempfile::tempdir().unwrap();
         std::fs::write(resources.path().join("store.yaml"), STORE).unwrap();
         let mut all = Self {
+            daprd: daprd(),
             ports: Vec::new(),
             orders: Arc::new(Mutex::new(Orders::of(APPS.len()))),
             children: Vec::new(),
             resources,
         };
-        let daprd = daprd();
-        for (app, hosts) in APPS {
-            all.add(&daprd, app, hosts, replicas);
-        }
+        (0..count).for_each(|_| all.start_next(replicas));
         all
     }
 
-    fn add(&mut self, daprd: &Path, app: &str, hosts: bool, replicas: &Replicas) {
-        let ([port, http], index) = (free_ports().unwrap(), self.ports.len());
+    pub(crate) fn start_next(&mut self, replicas: &Replicas) {
+        let index = self.ports.len();
+        let (app, hosts) = APPS[index];
+        let [port, http] = free_ports().unwrap();
         self.children.push(application(app, hosts, port, http));
         let flags = flags(app, port, http, self.resources.path(), replicas);
-        let mut sidecar = Command::new(daprd);
+        let mut sidecar = Command::new(&self.daprd);
         let sidecar = sidecar.args(flags).stdout(Stdio::piped()).spawn();
         let mut sidecar = sidecar.unwrap();
         let log = sidecar.stdout.take().unwrap();
@@ -78,18 +80,24 @@ impl Daprds {
 
     /// Waits until one replica, other than the one in this life, has unlocked them all.
     pub(crate) async fn settled_within(&self, time: Duration, gone: Option<Life>) {
-        let settled = async {
-            while self
-                .orders
-                .lock()
-                .unlocked_by()
-                .is_none_or(|by| Some(by) == gone)
-            {
+        let other = |by: Life| Some(by) != gone;
+        let settled = |orders: &Orders| orders.unlocked_by().is_some_and(other);
+        self.wait_within(time, settled).await;
+    }
+
+    /// Waits until all have a table that they are not unlocked with.
+    pub(crate) async fn updated_within(&self, time: Duration) {
+        self.wait_within(time, Orders::are_updated).await;
+    }
+
+    async fn wait_within(&self, time: Duration, done: impl Fn(&Orders) -> bool) {
+        let waiting = async {
+            while !done(&self.orders.lock()) {
                 sleep(Duration::from_millis(10)).await;
             }
         };
-        let waited = timeout(time, settled).await;
-        assert!(waited.is_ok(), "not settled: {:?}", self.orders.lock());
+        let waited = timeout(time, waiting).await;
+        assert!(waited.is_ok(), "not in time: {:?}", self.orders.lock());
     }
 
     /// Checks what they were sent since the last check.

@@ -10,6 +10,7 @@
     reason = "a test may fail loudly"
 )]
 
+mod blocker;
 mod daprds;
 mod harm;
 mod http;
@@ -20,7 +21,8 @@ mod visits;
 
 use std::time::{Duration, Instant};
 
-use daprds::Daprds;
+use blocker::Blocker;
+use daprds::{APPS, Daprds};
 use harm::Random;
 use replicas::Replicas;
 use sidecars::Sidecars;
@@ -69,7 +71,7 @@ async fn kills_and_pauses_leave_one_leader() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn actors_answer_through_kills_and_pauses() {
     let (replicas, mut random) = (led().await, Random::seeded());
-    let daprds = Daprds::start(&replicas);
+    let daprds = Daprds::start(APPS.len(), &replicas);
     daprds.settled_within(START, None).await;
     let visits = Visits::start(daprds.ports());
     visits.answered_within(START, Instant::now()).await;
@@ -92,6 +94,27 @@ async fn actors_answer_through_kills_and_pauses() {
         "longest without a leader {longest:.2?}; {calls} calls of actors, slowest {slowest:.2?}, \
          {failed} failed"
     );
+}
+
+/// Real daprd keeps what had changed blocked if its stream ends before the UNLOCK, and does not
+/// free it if the next table is the same. It was told of other rings meanwhile.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_leader_lost_in_mid_round_leaves_no_actor_blocked() {
+    let replicas = led().await;
+    let mut daprds = Daprds::start(APPS.len() - 1, &replicas);
+    let visits = Visits::start(daprds.ports());
+    visits.answered_within(START, Instant::now()).await;
+    drop(visits);
+    let leader = replicas.leader().await.expect("a leader");
+    let blocker = Blocker::join(replicas.addresses()[leader].clone()).await;
+    blocker.fall_silent();
+    daprds.start_next(&replicas);
+    daprds.updated_within(START).await;
+    let gone = Some(replicas.life(leader));
+    replicas.kill(leader).await;
+    daprds.settled_within(FAIL_OVER, gone).await;
+    let visits = Visits::start(daprds.ports());
+    visits.answered_within(FAIL_OVER, Instant::now()).await;
 }
 
 /// After a leader was lost, no table goes out from which hosts are missing that it served.

@@ -111,6 +111,12 @@ impl Orders {
         self.latest.iter().all(unlocked).then_some(by)
     }
 
+    /// Whether all are in the middle of a round, with its table.
+    pub(crate) fn are_updated(&self) -> bool {
+        let updated = |state: &State| matches!(state.last, Some(Order::Update(_)));
+        self.latest.iter().all(updated)
+    }
+
     /// Never do two replicas send orders at once; and whenever a sidecar is unlocked, all that
     /// this replica serves have the table.
     pub(crate) fn check(&mut self) {

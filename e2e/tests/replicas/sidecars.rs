@@ -209,7 +209,7 @@ fn table_size(order: &PlacementOrder) -> Option<usize> {
     )
 }
 
-fn operation(order: &PlacementOrder) -> HostOperation {
+pub(crate) fn operation(order: &PlacementOrder) -> HostOperation {
     match &*order.operation {
         "lock" => HostOperation::Lock,
         "update" => HostOperation::Update,
