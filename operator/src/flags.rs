@@ -1,5 +1,6 @@
 //! What the operator is told on its command line.
 
+use std::num::ParseIntError;
 use std::path::PathBuf;
 
 use clap::{ArgAction, Parser};
@@ -74,8 +75,8 @@ pub struct Flags {
     /// Address of the API for sidecars; all when empty
     #[arg(long, default_value = "")]
     pub listen_address: String,
-    /// Port of the conversion webhook
-    #[arg(long, default_value_t = 19443)]
+    /// Port of the conversion webhook; 9443 when zero or less
+    #[arg(long, default_value = "19443", value_parser = webhook_port)]
     pub webhook_server_port: u16,
     /// Address of the conversion webhook; all when empty
     #[arg(long, default_value = "")]
@@ -99,6 +100,14 @@ pub struct Flags {
 pub enum Command {
     /// Prints the `SharedInstance` for a values file of Dapr Shared's chart.
     SharedInstance(Convert),
+}
+
+/// What the original's webhook server falls back to.
+fn webhook_port(text: &str) -> Result<u16, ParseIntError> {
+    match text.parse::<i32>() {
+        Ok(..=0) => Ok(9443),
+        _ => text.parse(),
+    }
 }
 
 #[cfg(test)]
@@ -159,7 +168,16 @@ mod tests {
     }
 
     #[rstest]
+    #[case("-webhook-server-port=0", 9443)]
+    #[case("-webhook-server-port=-1", 9443)]
+    #[case("-webhook-server-port=65535", 65535)]
+    fn the_webhook_has_a_port_to_fall_back_to(#[case] arg: &str, #[case] port: u16) {
+        assert_eq!(parse(&[arg]).unwrap().webhook_server_port, port);
+    }
+
+    #[rstest]
     #[case(&["-config-path=x"])]
+    #[case(&["-webhook-server-port=65536"])]
     #[case(&["-port=many"])]
     fn what_is_unknown_is_refused(#[case] args: &[&str]) {
         assert_eq!(parse(args).unwrap_err().exit_code(), 2);

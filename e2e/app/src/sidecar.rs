@@ -6,10 +6,15 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper_util::client::legacy::{Client, connect::HttpConnector};
-use hyper_util::rt::TokioExecutor;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use std::time::Duration;
 
 /// The header by which an application shows that daprd is its own.
 const TOKEN: &str = "dapr-api-token";
+
+/// daprd closes a connection on which nothing was asked for 10 s after it was made. One that is
+/// used just then fails without the call having been seen, which no caller can tell from a fault.
+const IDLE: Duration = Duration::from_secs(5);
 
 /// An HTTP client.
 type Http = Client<HttpConnector, Full<Bytes>>;
@@ -26,8 +31,10 @@ impl Sidecar {
     pub(crate) fn new(flags: &Flags) -> Self {
         let port = flags.dapr_http_port;
         let beside = || format!("http://127.0.0.1:{port}");
+        let mut http = Client::builder(TokioExecutor::new());
+        http.pool_timer(TokioTimer::new()).pool_idle_timeout(IDLE);
         Self {
-            http: Client::builder(TokioExecutor::new()).build_http(),
+            http: http.build_http(),
             endpoint: flags.dapr_http_endpoint.clone().unwrap_or_else(beside),
             token: flags.dapr_api_token.clone(),
         }

@@ -9,13 +9,15 @@ use serde_json::Value;
 use crate::stage::local_cluster;
 
 /// What somebody has set at the original, and keeps.
-const VALUES: [&str; 7] = [
+const VALUES: [&str; 8] = [
     "global.scheduler.enabled=false",
     "global.logAsJson=true",
     "global.labels.team=platform",
     "global.mtls.workloadCertTTL=1h",
     "dapr_operator.watchInterval=5m",
     "dapr_operator.apiService.annotations.note=kept",
+    // The namespace of the applications is restricted.
+    "dapr_sidecar_injector.sidecarDropALLCapabilities=true",
     // The local cluster has no disks; the original's placement asks for some in HA.
     "dapr_placement.cluster.forceInMemoryLog=true",
 ];
