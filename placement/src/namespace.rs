@@ -208,19 +208,95 @@ impl Task {
 fn weigh(config: &Config, namespace: &str, bytes: usize) {
     config.gauges.table(namespace, bytes);
     let limit = MESSAGE_LIMIT;
-    if bytes > limit {
-        tracing::error!(
-            namespace,
-            bytes,
-            limit,
-            "the table is too big for any sidecar"
-        );
-    } else if bytes > limit / 4 * 3 {
-        tracing::warn!(
+    match Fit::of(bytes) {
+        Fit::Well => {}
+        Fit::Barely => tracing::warn!(
             namespace,
             bytes,
             limit,
             "the table comes near what sidecars accept"
-        );
+        ),
+        Fit::Not => tracing::error!(
+            namespace,
+            bytes,
+            limit,
+            "the table is too big for any sidecar"
+        ),
+    }
+}
+
+/// How a table fits into a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fit {
+    Well,
+    /// There is room for a third more.
+    Barely,
+    Not,
+}
+
+// === impl Fit ===
+
+impl Fit {
+    fn of(bytes: usize) -> Self {
+        if bytes > MESSAGE_LIMIT {
+            Self::Not
+        } else if bytes > MESSAGE_LIMIT / 4 * 3 {
+            Self::Barely
+        } else {
+            Self::Well
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{future::poll_fn, time::Duration};
+
+    use placement_core::{Host, Settings};
+    use tokio_util::sync::CancellationToken;
+
+    use super::*;
+    use crate::{Gauges, Mandate};
+
+    fn config() -> Config {
+        let settings = Settings {
+            budget: Duration::from_secs(8),
+            window: Duration::ZERO,
+        };
+        Config {
+            settings,
+            replication_factor: 100,
+            gauges: Gauges::default(),
+            mandate: Mandate::forever(),
+        }
+    }
+
+    #[test]
+    fn tells_of_a_table_before_it_is_too_big() {
+        let mebibyte = 1 << 20;
+        let fits = [
+            3 * mebibyte,
+            3 * mebibyte + 1,
+            4 * mebibyte,
+            4 * mebibyte + 1,
+        ]
+        .map(Fit::of);
+        assert_eq!(fits, [Fit::Well, Fit::Barely, Fit::Barely, Fit::Not]);
+    }
+
+    /// Weak point 5 of the original: it makes a table, and its bytes, for each stream.
+    #[tokio::test]
+    async fn all_streams_are_given_the_same_bytes() {
+        let (namespaces, supervisor) = Namespaces::new(config());
+        let mut tasks = tokio::task::JoinSet::new();
+        tasks.spawn(supervisor.run(CancellationToken::new()));
+        let lines = [(); 2].map(|()| Arc::new(Line::new(true)));
+        let join = |line| namespaces.join(Host::default(), Arc::clone(line));
+        let _members = lines.each_ref().map(|line| join(line).unwrap());
+        for step in ["lock", "update", "unlock"] {
+            let next = async |line: &Line| poll_fn(|context| line.poll_frame(context)).await;
+            let (one, other) = (next(&lines[0]).await, next(&lines[1]).await);
+            assert_eq!(one.as_ptr(), other.as_ptr(), "{step}");
+        }
     }
 }

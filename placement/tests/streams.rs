@@ -10,15 +10,15 @@ mod common;
 
 use std::time::Duration;
 
-use common::{Client, PATIENCE, Server, host};
+use common::{Client, PATIENCE, Server, host, sample};
 use futures::StreamExt;
 use http::StatusCode;
-use placement::{Role, Stay};
+use placement::Role;
 use prost::Message;
-use proto::placement::v1::{Host, HostOperation, placement_client::PlacementClient};
+use proto::placement::v1::{Host, HostOperation};
 use rstest::rstest;
 use serde_json::json;
-use tokio::{io::AsyncReadExt, net::TcpStream, time::timeout};
+use tokio::time::timeout;
 use tonic::Code;
 use tower::ServiceExt;
 
@@ -175,55 +175,6 @@ async fn a_queued_client_that_vanishes_is_forgotten() {
 }
 
 #[tokio::test]
-async fn a_silent_client_is_dropped_and_the_others_go_on() {
-    let server = Server::start(SHORT).await;
-    let mut silent = server.join(host("a", &["x"])).await;
-    silent.unlocked(1).await;
-    let mut lively = server.join(host("b", &["x"])).await;
-    silent.expect("lock", 2).await;
-    lively.unlocked(3).await;
-    let timeout = "dissemination timeout after 1s for version 2".to_owned();
-    assert_eq!(silent.end().await, (Code::DeadlineExceeded, timeout));
-    server.lists(&["b"]).await;
-}
-
-#[tokio::test]
-async fn a_client_that_does_not_read_delays_nobody_beyond_the_budget() {
-    let server = Server::start(SHORT).await;
-    // A table of a megabyte, far beyond what this connection takes from the server unread.
-    let types: Vec<_> = (0..20_000)
-        .map(|n| format!("a-type-with-a-long-name-{n:06}"))
-        .collect();
-    let types: Vec<_> = types.iter().map(String::as_str).collect();
-    let narrow = server.endpoint().initial_stream_window_size(65_535);
-    let mut narrow = PlacementClient::new(narrow.connect().await.unwrap());
-    let mut deaf = Client::open(&mut narrow, host("deaf", &["x"]))
-        .await
-        .unwrap();
-    deaf.unlocked(1).await;
-    let mut big = server.join(host("big", &types)).await;
-    // It answers the LOCK unread, so that it is sent the table.
-    deaf.answer(HostOperation::Lock, 2).await;
-    let table = timeout(SHORT * 3, big.unlocked(3))
-        .await
-        .expect("the others go on");
-    assert_eq!(table.tables.unwrap().entries.len(), 20_000);
-    server.lists(&["big"]).await;
-}
-
-#[tokio::test]
-async fn a_client_that_does_not_say_who_it_is_is_let_go() {
-    let server = Server::start(BUDGET).await;
-    let messages = tokio_stream::pending();
-    let call = async { server.connect().await.report_dapr_status(messages).await };
-    let status = timeout(PATIENCE, call)
-        .await
-        .expect("an answer in time")
-        .unwrap_err();
-    assert_eq!(status.code(), Code::DeadlineExceeded);
-}
-
-#[tokio::test]
 async fn one_connection_carries_many_streams() {
     const STREAMS: usize = 300;
     let server = Server::start(BUDGET).await;
@@ -302,85 +253,6 @@ async fn streams_are_counted() {
         .expect("the gauge stays, at 0");
 }
 
-/// Half-open connections, and those that sidecars leave behind.
-#[tokio::test]
-async fn a_connection_without_a_stream_is_closed() {
-    let stay = Stay {
-        first: Duration::from_millis(300),
-        idle: Duration::from_millis(300),
-    };
-    let server = Server::start_with(BUDGET, stay).await;
-    let mut silent = TcpStream::connect(server.address).await.unwrap();
-    let mut held = server.join(host("a", &["x"])).await;
-    held.expect("lock", 1).await;
-    let closed = timeout(PATIENCE, silent.read(&mut [0; 64])).await.unwrap();
-    // The server's greeting may come first.
-    if closed.is_ok_and(|bytes| bytes > 0) {
-        let mut rest = Vec::new();
-        let _ = timeout(PATIENCE, silent.read_to_end(&mut rest))
-            .await
-            .unwrap();
-    }
-    tokio::time::sleep(stay.first + stay.idle * 3).await;
-    held.answer(HostOperation::Lock, 1).await;
-    held.expect("update", 1).await;
-}
-
-/// Thousands of connections that say nothing take nothing from those that do.
-#[tokio::test]
-async fn a_flood_of_connections_holds_up_nobody() {
-    let server = Server::start(BUDGET).await;
-    let mut flood = Vec::new();
-    for _ in 0..2_000 {
-        flood.push(TcpStream::connect(server.address).await.unwrap());
-    }
-    let join = async { server.join(host("a", &["x"])).await.unlocked(1).await };
-    timeout(SHORT * 3, join).await.expect("served meanwhile");
-}
-
-/// Whatever a stream says when it was not asked, others get their table.
-#[tokio::test]
-async fn messages_out_of_phase_do_no_harm() {
-    let server = Server::start(BUDGET).await;
-    let odd = server.join(host("a", &["x"])).await;
-    for version in [0, 1, 2, u64::MAX] {
-        for operation in [
-            HostOperation::Unlock,
-            HostOperation::Update,
-            HostOperation::Lock,
-        ] {
-            odd.answer(operation, version).await;
-        }
-    }
-    let other = Host {
-        namespace: "other".into(),
-        ..host("b", &["x"])
-    };
-    let mut other = server.join(other).await;
-    timeout(SHORT, other.unlocked(1))
-        .await
-        .expect("another namespace is not affected");
-    drop(odd);
-    let mut next = server.join(host("c", &["x"])).await;
-    let table = timeout(SHORT * 3, next.settled(&["x"])).await.unwrap();
-    assert_eq!(table.tables.unwrap().entries["x"].load_map.len(), 1);
-}
-
-#[tokio::test]
-async fn a_host_with_more_types_than_a_table_holds_is_refused() {
-    let server = Server::start(BUDGET).await;
-    let mut greedy = host("10.0.0.1:50002", &[]);
-    greedy.entities = (0..120_000)
-        .map(|number| format!("type-{number}"))
-        .collect();
-    let refused = Client::open(&mut server.connect().await, greedy.clone()).await;
-    assert_eq!(refused.err().unwrap().code(), Code::InvalidArgument);
-    assert_eq!(server.state().await, json!({}));
-    greedy.entities.truncate(10_000);
-    let table = server.join(greedy).await.unlocked(1).await;
-    assert_eq!(table.tables.unwrap().entries.len(), 10_000);
-}
-
 /// Sidecars say that they take gzip; the headers must say that it may come.
 #[tokio::test]
 async fn who_takes_gzip_is_told_that_it_may_come() {
@@ -438,11 +310,5 @@ async fn several_tenants_are_shown_to_those_here_or_trusted(
 }
 
 fn gauge(server: &Server, name: &str) -> Option<String> {
-    let mut registry = prometheus_client::registry::Registry::default();
-    server.gauges.register(&mut registry);
-    let mut text = String::new();
-    prometheus_client::encoding::text::encode(&mut text, &registry).unwrap();
-    let prefix = format!("dapr_placement_{name}_total{{host_namespace=\"default\"}} ");
-    text.lines()
-        .find_map(|line| line.strip_prefix(&prefix).map(ToOwned::to_owned))
+    sample(server, &format!("dapr_placement_{name}_total"))
 }

@@ -254,7 +254,8 @@ impl Client {
         self.answer_until(types_of).await
     }
 
-    async fn answer_until(&mut self, done: impl Fn(&PlacementOrder) -> bool) -> PlacementOrder {
+    /// Answers whatever comes until it is unlocked with such a table.
+    pub async fn answer_until(&mut self, done: impl Fn(&PlacementOrder) -> bool) -> PlacementOrder {
         let mut table = PlacementOrder::default();
         loop {
             let order = self.next().await.unwrap();
@@ -282,4 +283,15 @@ pub fn host(name: &str, entities: &[&str]) -> Host {
         operation: HostOperation::Report.into(),
         ..Host::default()
     }
+}
+
+/// The value of a series of `default`.
+pub fn sample(server: &Server, name: &str) -> Option<String> {
+    let mut registry = prometheus_client::registry::Registry::default();
+    server.gauges.register(&mut registry);
+    let mut text = String::new();
+    prometheus_client::encoding::text::encode(&mut text, &registry).unwrap();
+    let prefix = format!("{name}{{host_namespace=\"default\"}} ");
+    text.lines()
+        .find_map(|line| line.strip_prefix(&prefix).map(ToOwned::to_owned))
 }
