@@ -17,28 +17,34 @@ use crate::Kubernetes;
 /// How long a wiped bundle may go unseen. Setting it to what it is changes nothing in the server.
 const PERIOD: Duration = Duration::from_secs(30);
 
-/// Sets the bundle at once, at each change of the anchors, and every period, until `stopping`.
+/// Sets the bundle of this webhook at once, at each change of the anchors, and every period, until `stopping`.
 /// `ready` is met when it was first set.
 ///
 /// # Errors
 /// Never.
 pub async fn keep(
     kubernetes: Kubernetes,
+    webhook: String,
     anchors: TrustAnchors,
     ready: Target,
     stopping: CancellationToken,
 ) -> Result<(), Infallible> {
     tokio::select! {
         () = stopping.cancelled() => Ok(()),
-        never = keep_on(&kubernetes, &anchors, &ready) => match never {},
+        never = keep_on(&kubernetes, &webhook, &anchors, &ready) => match never {},
     }
 }
 
-async fn keep_on(kubernetes: &Kubernetes, anchors: &TrustAnchors, ready: &Target) -> Infallible {
+async fn keep_on(
+    kubernetes: &Kubernetes,
+    webhook: &str,
+    anchors: &TrustAnchors,
+    ready: &Target,
+) -> Infallible {
     let mut seen: Option<Arc<TrustBundle>> = None;
     loop {
         let bundle = anchors.ready().await;
-        set(kubernetes, &bundle).await;
+        set(kubernetes, webhook, &bundle).await;
         ready.ready();
         if seen.as_ref() != Some(&bundle) {
             tracing::info!("the webhook configuration has the CA bundle");
@@ -50,9 +56,9 @@ async fn keep_on(kubernetes: &Kubernetes, anchors: &TrustAnchors, ready: &Target
 }
 
 /// Tries until it is done, later each time.
-async fn set(kubernetes: &Kubernetes, bundle: &TrustBundle) {
+async fn set(kubernetes: &Kubernetes, webhook: &str, bundle: &TrustBundle) {
     let mut waits = waits();
-    while let Err(error) = kubernetes.set_ca_bundle(bundle.pem()).await {
+    while let Err(error) = kubernetes.set_ca_bundle(webhook, bundle.pem()).await {
         report(&error);
         sleep(waits.next().unwrap_or(PERIOD)).await;
     }

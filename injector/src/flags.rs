@@ -21,6 +21,9 @@ pub struct Flags {
     #[arg(long, env, default_value_t = true, action = ArgAction::Set, num_args = 0..=1,
           require_equals = true, default_missing_value = "true", value_parser = boolean)]
     pub scheduler_enabled: bool,
+    /// The webhook configuration that leads to this injector
+    #[arg(long, default_value = "dapr-sidecar-injector")]
+    pub webhook_name: String,
     /// Kubeconfig to use instead of the pod's service account
     #[arg(long)]
     pub kubeconfig: Option<PathBuf>,

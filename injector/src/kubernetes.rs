@@ -203,9 +203,9 @@ impl Kubernetes {
     ///
     /// # Errors
     /// The call fails, or takes too long.
-    pub async fn set_ca_bundle(&self, pem: &str) -> Result<(), CallError> {
+    pub async fn set_ca_bundle(&self, webhook: &str, pem: &str) -> Result<(), CallError> {
         let path = format!(
-            "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations/{WEBHOOK}"
+            "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations/{webhook}"
         );
         let addition = json!([{
             "op": "add", "path": "/webhooks/0/clientConfig/caBundle", "value": STANDARD.encode(pem),

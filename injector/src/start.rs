@@ -88,7 +88,13 @@ pub async fn start(flags: Flags, process: Process) -> Result<(), StartError> {
     provided.ready();
     serve(&process, &flags, &identity, webhook::router(webhook)).await?;
     listening.ready();
-    let task = ca_bundle::keep(kubernetes, anchors, configured, process.stopping());
+    let task = ca_bundle::keep(
+        kubernetes,
+        flags.webhook_name,
+        anchors,
+        configured,
+        process.stopping(),
+    );
     process.spawn("ca-bundle", task);
     Ok(())
 }

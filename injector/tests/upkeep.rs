@@ -31,7 +31,13 @@ async fn keeps_the_ca_bundle_and_tries_until_it_is_set() {
     let bundle = bundle();
     let anchors = TrustAnchors::fixed(bundle.clone()).unwrap();
     let (health, stopping) = (Health::default(), CancellationToken::new());
-    let keep = ca_bundle::keep(api, anchors, health.target("webhook"), stopping.clone());
+    let keep = ca_bundle::keep(
+        api,
+        "dapr-sidecar-injector".to_owned(),
+        anchors,
+        health.target("webhook"),
+        stopping.clone(),
+    );
     let look = async {
         for call in 1..=2 {
             calls.recv().await.unwrap();

@@ -203,8 +203,8 @@ pub struct Paths {
 
 impl Flags {
     /// The one namespace whose pods are followed, if it is not all.
-    pub fn served(&self) -> Option<&str> {
-        Some(&*self.watch_namespace).filter(|namespace| !namespace.is_empty())
+    pub fn served(&self) -> Option<String> {
+        Some(self.watch_namespace.clone()).filter(|namespace| !namespace.is_empty())
     }
 
     /// The mode.

@@ -19,7 +19,7 @@ use crate::{
     configuration::{self, ConfigurationError},
     flags::{FlagError, Flags},
     jwks::{Jwks, JwksError},
-    kubernetes::{Kubernetes, Pods, Warden},
+    kubernetes::{Kubernetes, Pods, Reach, Warden},
     metrics::Metrics,
     oidc,
     own::{Keeper, OwnError},
@@ -137,12 +137,9 @@ impl Context {
         let names = self.flags.paths().names()?;
         let store = match &self.client {
             None => Store::Files(Box::new(Files::new(self.flags.paths(), names))),
-            Some(client) => Store::Secret(Box::new(Secret::new(
-                client.clone(),
-                &self.own.namespace,
-                names,
-                self.flags.served(),
-            ))),
+            Some(client) => {
+                Store::Secret(Box::new(Secret::new(client.clone(), self.reach(), names)))
+            }
         };
         let owner = Owner {
             rotation: self.flags.rotation.settings(&self.own, self.settings.terms),
@@ -204,10 +201,17 @@ impl Context {
         generate::sentry(&self.own.trust_domain, &self.own.namespace).spiffe_id()
     }
 
+    fn reach(&self) -> Reach {
+        Reach {
+            own: self.own.namespace.clone(),
+            served: self.flags.served(),
+        }
+    }
+
     /// Follows the pods of the cluster, if there is one, and looks after those that need it.
     fn pods(&self, authority: &Arc<Authority>) -> Option<Arc<Pods>> {
         let client = self.client.clone()?;
-        let pods = Arc::new(Pods::new(client.clone(), self.flags.served()));
+        let pods = Arc::new(Pods::new(client.clone(), self.reach()));
         let (watch, stopping) = (Arc::clone(&pods), self.process.stopping());
         self.process
             .spawn("pods", async move { watch.run(stopping).await });

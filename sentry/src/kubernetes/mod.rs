@@ -16,9 +16,8 @@ use sentry_core::validator::{
     kubernetes::{self, ControlPlane, LEGACY_AUDIENCE, ServiceAccount, Verdict},
 };
 
-pub(crate) use object::PodObject;
-pub use pods::{Pods, Sidecar};
-pub(crate) use pods::{pods, trusting};
+pub(crate) use pods::trusting;
+pub use pods::{Pods, Reach, Sidecar};
 pub use warden::Warden;
 
 /// The validator that asks the API server whose token it was given. Every call is reviewed, and

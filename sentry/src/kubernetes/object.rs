@@ -15,14 +15,16 @@ const ALWAYS: &str = "Always";
 /// Phases in which no container runs any longer.
 const OVER: [&str; 2] = ["Succeeded", "Failed"];
 
-/// The container that the injector adds, and the variable in which it finds its roots.
+/// The container that the injector adds, and the variables in which it finds its roots and the
+/// namespace of its control plane.
 const SIDECAR: &str = "daprd";
 const ROOTS: &str = "DAPR_TRUST_ANCHORS";
+const CONTROL_PLANE: &str = "DAPR_CONTROLPLANE_NAMESPACE";
 
 /// A pod as the API server tells it, without all that does not matter here: of a big cluster
 /// only these few fields are ever in memory.
 #[derive(Clone, Debug, Default, Deserialize)]
-pub(crate) struct PodObject {
+pub(super) struct PodObject {
     #[serde(default)]
     metadata: ObjectMeta,
     #[serde(default)]
@@ -133,8 +135,9 @@ impl Container {
 // === impl PodObject ===
 
 impl PodObject {
-    /// The roots that its sidecar was given, as long as it runs.
-    pub(super) fn roots(&self) -> Option<&str> {
+    /// The roots that its sidecar was given, as long as it runs, by the control plane of this
+    /// namespace: others have roots of their own.
+    pub(super) fn roots(&self, own: &str) -> Option<&str> {
         let phase = self
             .status
             .as_ref()
@@ -148,9 +151,13 @@ impl PodObject {
             .flatten()
             .flatten();
         let sidecar = containers.find(|container| container.name == SIDECAR)?;
-        let mut variables = sidecar.env.iter().flatten();
-        let roots = variables.find(|variable| variable.name == ROOTS)?;
-        roots.value.as_deref()
+        let variable = |name| {
+            let mut variables = sidecar.env.iter().flatten();
+            let found = variables.find(|variable| variable.name == name)?;
+            found.value.as_deref()
+        };
+        let is_own = variable(CONTROL_PLANE).is_none_or(|namespace| namespace == own);
+        variable(ROOTS).filter(|_| is_own)
     }
 
     /// Namespace and name.

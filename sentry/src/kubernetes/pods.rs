@@ -24,25 +24,39 @@ const INJECTED: &str = "dapr.io/sidecar-injected=true";
 /// As many pods at once as a list brings.
 const PAGE: u32 = 500;
 
-/// The pods of the one namespace, or of all.
-pub(crate) fn pods(client: Client, served: Option<&str>) -> Api<PodObject> {
-    match served {
-        Some(namespace) => Api::namespaced(client, namespace),
-        None => Api::all(client),
+/// Which pods a sentry looks at.
+#[derive(Clone, Debug)]
+pub struct Reach {
+    /// Its own namespace, which the sidecars of its control plane know.
+    pub own: String,
+    /// The one namespace whose pods it may see, if it is not all.
+    pub served: Option<String>,
+}
+
+// === impl Reach ===
+
+impl Reach {
+    fn pods(&self, client: Client) -> Api<PodObject> {
+        match &self.served {
+            Some(namespace) => Api::namespaced(client, namespace),
+            None => Api::all(client),
+        }
     }
 }
 
 /// A pod whose sidecar trusts a root that has not ended, if there is one.
 pub(crate) async fn trusting(
-    pods: &Api<PodObject>,
+    client: Client,
+    reach: &Reach,
     now: Timestamp,
 ) -> Result<Option<String>, kube::Error> {
     let trusts = |pod: &&PodObject| {
         let end = pod
-            .roots()
+            .roots(&reach.own)
             .and_then(|text| KnownRoots::from_pem(text).end());
         end.is_some_and(|end| end > now)
     };
+    let pods = reach.pods(client);
     let mut page = ListParams::default().labels(INJECTED).limit(PAGE);
     loop {
         let list = pods.list(&page).await?;
@@ -60,7 +74,7 @@ pub(crate) async fn trusting(
 /// brought yet is read directly, so that a sidecar which starts at once is not refused.
 pub struct Pods {
     client: Client,
-    served: Option<String>,
+    reach: Reach,
     known: RwLock<HashMap<(String, String), Known>>,
     /// Pods share the few texts there are.
     roots: RwLock<HashMap<String, Arc<KnownRoots>>>,
@@ -94,11 +108,11 @@ pub struct Sidecar {
 // === impl Pods ===
 
 impl Pods {
-    /// No pods yet; [`Pods::run`] brings those of the one namespace, or of all.
-    pub fn new(client: Client, served: Option<&str>) -> Self {
+    /// No pods yet; [`Pods::run`] brings them.
+    pub fn new(client: Client, reach: Reach) -> Self {
         Self {
             client,
-            served: served.map(str::to_owned),
+            reach,
             known: RwLock::default(),
             roots: RwLock::default(),
             synced: watch::Sender::new(false),
@@ -110,7 +124,7 @@ impl Pods {
     /// # Errors
     /// None; a task must have an error type.
     pub async fn run(&self, stopping: CancellationToken) -> Result<(), std::convert::Infallible> {
-        let pods = pods(self.client.clone(), self.served.as_deref());
+        let pods = self.reach.pods(self.client.clone());
         let mut events = pin!(process::kubernetes::watch(
             pods,
             ListParams::default().labels(INJECTED)
@@ -203,7 +217,7 @@ impl Pods {
     }
 
     fn keyed(&self, object: PodObject) -> ((String, String), Known) {
-        let sidecar = object.roots().map(|text| self.intern(text));
+        let sidecar = object.roots(&self.reach.own).map(|text| self.intern(text));
         let sidecar = sidecar.map(|roots| object.sidecar(roots));
         let pod = Pod::from(object);
         let key = (pod.namespace.clone(), pod.name.clone());

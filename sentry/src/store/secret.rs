@@ -22,7 +22,7 @@ use sentry_core::{
 use serde::{Serialize, de::DeserializeOwned};
 use zeroize::Zeroizing;
 
-use crate::kubernetes::{self, PodObject};
+use crate::kubernetes::{self, Reach};
 
 use super::{Contents, Notice, Public, StoreError, Written};
 
@@ -52,8 +52,8 @@ pub struct Secret {
     secrets: Api<SecretObject>,
     config_maps: Api<ConfigMap>,
     events: Recorder,
-    pods: Api<PodObject>,
-    namespace: String,
+    client: Client,
+    reach: Reach,
     names: Names,
 }
 
@@ -63,21 +63,21 @@ impl fmt::Debug for Secret {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter
             .debug_struct("Secret")
-            .field("namespace", &self.namespace)
+            .field("namespace", &self.reach.own)
             .finish_non_exhaustive()
     }
 }
 
 impl Secret {
-    /// The bundle in the Secret of the namespace, under these keys; `served` is the one namespace
-    /// whose pods may be seen, if it is not all.
-    pub fn new(client: Client, namespace: &str, names: Names, served: Option<&str>) -> Self {
+    /// The bundle in the Secret of sentry's own namespace, under these keys.
+    pub fn new(client: Client, reach: Reach, names: Names) -> Self {
+        let namespace = &reach.own;
         Self {
             secrets: Api::namespaced(client.clone(), namespace),
             config_maps: Api::namespaced(client.clone(), namespace),
-            pods: kubernetes::pods(client.clone(), served),
-            events: Recorder::new(client, "dapr-sentry".into()),
-            namespace: namespace.to_owned(),
+            events: Recorder::new(client.clone(), "dapr-sentry".into()),
+            client,
+            reach,
             names,
         }
     }
@@ -140,7 +140,7 @@ impl Secret {
     }
 
     pub(super) async fn trusting(&self, now: Timestamp) -> Result<Option<String>, StoreError> {
-        let trusting = kubernetes::trusting(&self.pods, now).await;
+        let trusting = kubernetes::trusting(self.client.clone(), &self.reach, now).await;
         trusting.map_err(|source| StoreError::Pods(Box::new(source)))
     }
 
@@ -188,7 +188,7 @@ impl Secret {
     /// copy: everybody may see that one.
     async fn tell(&self, notice: Notice) -> Result<(), kube::Error> {
         let mut copy = self.config_maps.get(NAME).await?.object_ref(&());
-        copy.namespace = Some(self.namespace.clone());
+        copy.namespace = Some(self.reach.own.clone());
         let event = Event {
             type_: if notice.is_warning {
                 EventType::Warning
@@ -224,7 +224,7 @@ impl Secret {
     }
 
     fn failed(&self, doing: &'static str, source: kube::Error) -> StoreError {
-        let namespace = self.namespace.clone();
+        let namespace = self.reach.own.clone();
         StoreError::Api {
             doing,
             name: NAME,

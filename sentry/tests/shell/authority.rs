@@ -7,6 +7,7 @@ use k8s_openapi::ByteString;
 use sentry::{
     authority::{Authority, AuthorityError},
     flags::Paths,
+    kubernetes::Reach,
     metrics::Metrics,
     owner::Owner,
     random,
@@ -97,8 +98,15 @@ pub(crate) async fn open(api: &Api) -> Result<Authority, AuthorityError> {
     open_as(api, owner()).await
 }
 
+pub(crate) fn reach() -> Reach {
+    Reach {
+        own: "dapr-system".to_owned(),
+        served: None,
+    }
+}
+
 pub(crate) async fn open_as(api: &Api, owner: Owner) -> Result<Authority, AuthorityError> {
-    let secret = Secret::new(api.client(), "dapr-system", names(), None);
+    let secret = Secret::new(api.client(), reach(), names());
     Authority::open(Store::Secret(Box::new(secret)), owner, Metrics::default()).await
 }
 
@@ -140,11 +148,20 @@ async fn makes_no_root_while_a_sidecar_trusts_another() {
     let roots = String::from_utf8(supplied().anchors).unwrap();
     let pod = json!({"metadata": {"namespace": "shop", "name": "cart"}, "spec": {"containers": [
         {"name": "daprd", "env": [{"name": "DAPR_TRUST_ANCHORS", "value": roots}]}]}});
-    api.put(PODS, json!({"metadata": {}, "items": [pod]}));
+    api.put(PODS, json!({"metadata": {}, "items": [&pod]}));
     let error = open(&api).await.unwrap_err();
     assert!(matches!(&error, AuthorityError::Trusted(pod) if pod == "shop/cart"));
     assert!(error.to_string().contains("trilby.dev/forget-roots=true"));
     assert!(api.writes().is_empty());
+    let mut of_another = pod.clone();
+    of_another["spec"]["containers"][0]["env"]
+        .as_array_mut()
+        .unwrap()
+        .push(json!({"name": "DAPR_CONTROLPLANE_NAMESPACE", "value": "dapr-canary"}));
+    api.put(PODS, json!({"metadata": {}, "items": [of_another]}));
+    assert!(open(&api).await.is_ok());
+    api.put(CONFIG_MAP, empty());
+    api.put(PODS, json!({"metadata": {}, "items": [pod]}));
     let mut given_up = empty();
     given_up["metadata"]["annotations"] = json!({"trilby.dev/forget-roots": "true"});
     api.put(SECRET, given_up);

@@ -8,7 +8,7 @@ use sentry_core::validator::{Claim, Grant, Refusal, kubernetes::ControlPlane};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
-use crate::api::Api;
+use crate::{api::Api, authority::reach};
 
 const REVIEWS: &str = "/apis/authentication.k8s.io/v1/tokenreviews";
 const PODS: &str = "/api/v1/pods";
@@ -42,7 +42,7 @@ fn api() -> Api {
 }
 
 async fn ask(api: &Api, app_id: &str, namespace: &str) -> Result<Grant, Refusal> {
-    let pods = Arc::new(Pods::new(api.client(), None));
+    let pods = Arc::new(Pods::new(api.client(), reach()));
     let trust_domain = TrustDomain::new("cluster.local").unwrap();
     let own = ControlPlane {
         namespace: "dapr-system".to_owned(),

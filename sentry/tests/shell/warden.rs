@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     api::Api,
-    authority::{PODS, api, empty, open, profile, secret},
+    authority::{PODS, api, empty, open, profile, reach, secret},
 };
 
 const STATUS: &str = "/api/v1/namespaces/shop/pods/pod-1/status";
@@ -84,7 +84,7 @@ async fn look(api: &Api, publish: bool) {
     if publish {
         authority.advance(None).await.unwrap();
     }
-    let pods = Arc::new(Pods::new(api.client(), None));
+    let pods = Arc::new(Pods::new(api.client(), reach()));
     let warden = Warden::new(
         api.client(),
         Arc::clone(&pods),
