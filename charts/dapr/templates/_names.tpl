@@ -10,6 +10,11 @@
 {{- if contains "/" $name }}{{ $name }}{{ else }}{{ printf "%s/%s:%v" $global.registry $name $global.tag }}{{ end }}
 {{- end }}
 
+{{- /* Name of an object outside of namespaces, of which every control plane has its own; takes (list root name). */}}
+{{- define "trilby.clusterName" -}}
+{{- index . 1 }}{{ with (index . 0).Values.global.revision }}-{{ . }}{{ end }}
+{{- end }}
+
 {{- define "trilby.sentryAddress" -}}
 {{ .Values.global.mtls.sentryAddress | default (printf "dapr-sentry.%s.svc%s:443" .Release.Namespace .Values.global.dnsSuffix) }}
 {{- end }}

@@ -7,6 +7,7 @@ mod messages;
 mod observability;
 mod original;
 mod renderings;
+mod revisions;
 mod traps;
 mod values;
 

@@ -10,6 +10,7 @@ mod load;
 mod no_bare_pod;
 mod placement;
 mod resources;
+mod revisions;
 mod rolling_restart;
 mod rotation;
 mod scheduler;

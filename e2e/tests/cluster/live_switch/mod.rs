@@ -16,7 +16,7 @@ use traffic::during;
 
 const MANIFEST: &str = include_str!("../../../manifests/late-app.yaml");
 /// Until a sidecar has forgotten that an application was not there.
-const FOUND: Duration = Duration::from_secs(90);
+pub(crate) const FOUND: Duration = Duration::from_secs(90);
 
 #[rstest]
 fn to_ours_and_back_without_a_failed_call(#[values(false, true)] ha: bool) {

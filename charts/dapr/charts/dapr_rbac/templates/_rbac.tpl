@@ -17,10 +17,12 @@ metadata:
 of names is a contract: a binding's role can't be changed in place. */}}
 {{- define "rbac.role" -}}
 {{- $kind := ternary "Role" "ClusterRole" .namespaced -}}
+{{- $name := .name }}
+{{- if not .namespaced }}{{ $name = include "trilby.clusterName" (list .root .name) }}{{ end -}}
 apiVersion: rbac.authorization.k8s.io/v1
 kind: {{ $kind }}
 metadata:
-  name: {{ .name }}
+  name: {{ $name }}
   {{- if .namespaced }}
   namespace: {{ .root.Release.Namespace }}
   {{- end }}
@@ -36,7 +38,7 @@ rules: []
 apiVersion: rbac.authorization.k8s.io/v1
 kind: {{ $kind }}Binding
 metadata:
-  name: {{ .name }}
+  name: {{ $name }}
   {{- if .namespaced }}
   namespace: {{ .root.Release.Namespace }}
   {{- end }}
@@ -49,5 +51,5 @@ subjects:
 roleRef:
   apiGroup: rbac.authorization.k8s.io
   kind: {{ $kind }}
-  name: {{ .name }}
+  name: {{ $name }}
 {{- end }}

@@ -8,7 +8,7 @@
   verbs: [list, watch]
 - apiGroups: [admissionregistration.k8s.io]
   resources: [mutatingwebhookconfigurations]
-  resourceNames: [dapr-sidecar-injector]
+  resourceNames: [{{ include "trilby.clusterName" (list . "dapr-sidecar-injector") }}]
   verbs: [get, list, watch, patch]
 {{- end }}
 
