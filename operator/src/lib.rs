@@ -27,6 +27,7 @@ mod start;
 pub mod status;
 pub mod store;
 mod system;
+mod turns;
 mod watchdog;
 mod webhook;
 

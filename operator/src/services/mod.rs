@@ -20,6 +20,7 @@ use contest::Contests;
 use observe::{Observed, observe};
 
 use crate::metrics::Metrics;
+use crate::turns::Turns;
 
 /// Actions that run at once.
 const MOST_ACTIONS: usize = 8;
@@ -33,8 +34,7 @@ pub(crate) struct Controller {
     cluster: Cluster,
     metrics: Metrics,
     unheard: BTreeSet<&'static str>,
-    look: BTreeSet<Key>,
-    busy: BTreeSet<Key>,
+    turns: Turns<Key>,
     failures: BTreeMap<Key, u32>,
 }
 
@@ -66,8 +66,7 @@ impl Controller {
             unheard: workloads
                 .chain([observe::SERVICES, observe::NAMESPACES])
                 .collect(),
-            look: BTreeSet::new(),
-            busy: BTreeSet::new(),
+            turns: Turns::default(),
             failures: BTreeMap::new(),
         }
     }
@@ -88,7 +87,7 @@ impl Controller {
             tokio::select! {
                 Some(event) = observed.next() => self.take(event),
                 Some(done) = actions.next() => retries.extend(self.finish(done)),
-                Some(key) = retries.next() => drop(self.look.insert(key)),
+                Some(key) = retries.next() => self.turns.extend([key]),
                 Some(()) = told.next() => {}
                 else => return,
             }
@@ -101,19 +100,12 @@ impl Controller {
         if !self.unheard.is_empty() {
             return None;
         }
-        let key = self
-            .look
-            .iter()
-            .find(|key| !self.busy.contains(*key))
-            .cloned()?;
-        self.look.remove(&key);
-        self.busy.insert(key.clone());
-        Some(key)
+        self.turns.next()
     }
 
     /// Takes note of what an action came to. A failed one is tried again after a wait.
     fn finish(&mut self, Done { key, result }: Done) -> Option<impl Future<Output = Key> + use<>> {
-        self.busy.remove(&key);
+        self.turns.end(&key);
         match result {
             Ok(outcome) => {
                 self.failures.remove(&key);
@@ -174,7 +166,7 @@ impl Controller {
                 self.cluster.delete_service(&service).into_iter().collect()
             }
         };
-        self.look.extend(look);
+        self.turns.extend(look);
     }
 }
 
