@@ -42,9 +42,13 @@ pub struct AppFlags {
     /// Port of the app's pods; 0 for the one the Service says
     #[arg(long, default_value_t = 0)]
     pub app_port: u16,
-    /// Lease of the own namespace by which instances agree on who delivers what all of them get
+    /// Lease of the own namespace by which instances agree on who delivers what all of them get, and
+    /// by which they say that the app has to be asked anew
     #[arg(long)]
-    pub exclusive_lease: Option<String>,
+    pub lease: Option<String>,
+    /// Revision of the app that this instance began with
+    #[arg(long, env = "APP_REVISION", default_value = "")]
+    pub app_revision: String,
     /// What the app speaks; for health checks
     #[arg(long, value_enum, default_value_t = Protocol::Http)]
     pub app_protocol: Protocol,

@@ -47,10 +47,7 @@ impl AppFlags {
             },
             connect: positive(self.connect_timeout),
             checks: self.enable_app_health_check.then(|| self.checks()),
-            exclusive: self
-                .exclusive_lease
-                .is_some()
-                .then(|| self.exclusive(metrics)),
+            exclusive: self.lease.is_some().then(|| self.exclusive(metrics)),
         }
     }
 
@@ -59,7 +56,8 @@ impl AppFlags {
             events: self.hold_limit,
             event: positive(self.hold_timeout),
         };
-        Exclusive::new(&unlike_others(), bounds, metrics.clone())
+        let revision = self.app_revision.clone();
+        Exclusive::new(&unlike_others(), revision, bounds, metrics.clone())
     }
 
     fn checks(&self) -> Checks {

@@ -132,16 +132,17 @@ impl Proxy {
         let ends = Ends::only(stopping.clone(), deadline);
         let serving = self.forwarder.clone().serve(listener, ends);
         spawn(process, "forwarder", serving);
-        let checking = self.forwarder.clone().check(stopping);
+        let checking = self.forwarder.clone().check(stopping.clone());
         spawn(process, "app-health", checking);
+        let comparing = self.forwarder.clone().compare(stopping);
+        spawn(process, "app-answers", comparing);
         self.follow_app(process).await?;
         self.follow_lease(process).await
     }
 
     async fn follow_lease(&self, process: &Process) -> Result<(), StartError> {
         let app = &self.flags.app;
-        let (Some(name), Some(exclusive)) = (&app.exclusive_lease, self.forwarder.exclusive())
-        else {
+        let (Some(name), Some(exclusive)) = (&app.lease, self.forwarder.exclusive()) else {
             return Ok(());
         };
         let client = client(app.kubeconfig.as_deref()).await?;
@@ -152,7 +153,7 @@ impl Proxy {
             self.draining.clone(),
             process.stopping(),
         );
-        spawn(process, "exclusive-lease", following);
+        spawn(process, "lease", following);
         Ok(())
     }
 

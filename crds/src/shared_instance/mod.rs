@@ -8,7 +8,7 @@ mod status;
 use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1::{
-    Affinity, ResourceRequirements, Toleration, TopologySpreadConstraint,
+    Affinity, LocalObjectReference, ResourceRequirements, Toleration, TopologySpreadConstraint,
 };
 use kube_core::ObjectMeta;
 use schemars::JsonSchema;
@@ -114,10 +114,19 @@ pub struct SharedInstanceSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "pods::resources")]
     pub proxy_resources: Option<ResourceRequirements>,
-    /// Labels of the nodes that instances may run on.
+    /// Secrets that the images are pulled with; those of the bound workloads if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "pods::references")]
+    pub image_pull_secrets: Option<Vec<LocalObjectReference>>,
+    /// Priority class of the instances; that of the oldest bound workload if left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 253))]
+    pub priority_class_name: Option<String>,
+    /// Labels of the nodes that instances may run on; with one on each node those of the oldest
+    /// bound workload if left out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub node_selector: Option<BTreeMap<String, String>>,
-    /// Taints that instances bear.
+    /// Taints that instances bear; those that the oldest bound workload bears if left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "pods::tolerations")]
     pub tolerations: Option<Vec<Toleration>>,

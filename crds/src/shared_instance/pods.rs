@@ -11,6 +11,14 @@ pub(super) fn resources(_: &mut SchemaGenerator) -> Schema {
     })
 }
 
+pub(super) fn references(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({"type": "array", "items": {
+        "type": "object",
+        "required": ["name"],
+        "properties": {"name": {"type": "string", "minLength": 1}},
+    }})
+}
+
 pub(super) fn tolerations(_: &mut SchemaGenerator) -> Schema {
     json_schema!({"type": "array", "items": {
         "type": "object",

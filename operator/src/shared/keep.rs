@@ -8,8 +8,8 @@ use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use kube::Api;
 use kube::api::{DeleteParams, Patch, PatchParams, Preconditions};
 use operator_core::shared::{
-    Circumstances, ENTROPY, FIELD_MANAGER, ObjectKey, Outcome, Plan, Seen, Step, Surroundings,
-    Tokens, Wanted, objects, secret,
+    Circumstances, ENTROPY, FIELD_MANAGER, ObjectKey, ObjectKind, Outcome, Plan, Seen, Step,
+    Surroundings, Tokens, Wanted, objects, secret,
 };
 
 use super::act::{ActError, Turn, failed};
@@ -78,7 +78,7 @@ impl Turn<'_> {
                 .blocked
                 .push(format!("Secret {}", plan.names.token_secret()));
         }
-        let surroundings = self.surroundings(plan).await;
+        let surroundings = self.surroundings(plan, seen).await;
         let warnings = surroundings.exclusive.warnings.iter();
         outcome.warnings.extend(warnings.cloned());
         let wanted = objects(plan, template.template, &surroundings)?;
@@ -113,12 +113,17 @@ impl Turn<'_> {
         Ok(())
     }
 
-    async fn surroundings(&self, plan: &Plan) -> Surroundings {
+    async fn surroundings(&self, plan: &Plan, seen: &BTreeMap<ObjectKey, Seen>) -> Surroundings {
+        let lease = ObjectKey {
+            kind: ObjectKind::Lease,
+            name: plan.names.instance().into(),
+        };
         Surroundings {
             mtls: self.world.mtls,
             kubernetes: self.world.version,
             secrets: self.world.may_read_secrets(plan).await,
             configuration: self.world.digest(&plan.namespace, plan.configuration()),
+            revision: seen.get(&lease).and_then(|lease| lease.revision.clone()),
             exclusive: self.world.exclusive(plan),
         }
     }

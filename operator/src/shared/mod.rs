@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use futures::stream::{FuturesUnordered, StreamExt};
 use k8s_openapi::jiff::Timestamp;
-use operator_core::shared::{AppKey, Ledger, Look, Notice, Registry, Seen};
+use operator_core::shared::{AppKey, Ledger, Notice, Registry, Seen};
 use parking_lot::Mutex;
 use tokio::time::{Instant, MissedTickBehavior, sleep_until};
 use tokio_util::sync::CancellationToken;
@@ -26,6 +26,7 @@ use observe::{Observed, Source, observe};
 pub(crate) use world::{Environment, Resources, World};
 
 use crate::store::Name;
+use crate::turns::Turns;
 
 /// Apps whose turn it is at once.
 const MOST_TURNS: usize = 8;
@@ -44,8 +45,7 @@ struct Controller {
     registry: Registry,
     ledger: Arc<Mutex<Ledger>>,
     unheard: BTreeSet<Source>,
-    look: Look,
-    busy: Look,
+    turns: Turns<AppKey>,
     /// When to look without being told.
     alarms: BTreeMap<AppKey, Instant>,
     failures: BTreeMap<AppKey, u32>,
@@ -77,8 +77,7 @@ impl Controller {
             world: Arc::new(world),
             ledger: Arc::default(),
             unheard: observe::sources().collect(),
-            look: Look::new(),
-            busy: Look::new(),
+            turns: Turns::default(),
             alarms: BTreeMap::new(),
             failures: BTreeMap::new(),
             secrets: BTreeMap::new(),
@@ -102,11 +101,11 @@ impl Controller {
                 Some(event) = observed.next() => self.take(event),
                 Some((app, done, result)) = turns.next() => self.finish(&app, done, result),
                 () = sleep_until(self.next_alarm()) => self.ring(),
-                _ = resync.tick() => self.look.extend(self.registry.apps()),
+                _ = resync.tick() => self.turns.extend(self.registry.apps()),
                 names = news.next() => self.hear(&names),
                 changed = anchors.changed(&roots) => {
                     roots = changed;
-                    self.look.extend(self.registry.apps());
+                    self.turns.extend(self.registry.apps());
                 }
                 else => return,
             }
@@ -119,13 +118,7 @@ impl Controller {
         if !self.unheard.is_empty() {
             return None;
         }
-        let app = self
-            .look
-            .iter()
-            .find(|app| !self.busy.contains(*app))
-            .cloned()?;
-        self.look.remove(&app);
-        self.busy.insert(app.clone());
+        let app = self.turns.next()?;
         self.alarms.remove(&app);
         let now = Timestamp::now();
         let decision = self.registry.decide(&app, now);
@@ -155,7 +148,7 @@ impl Controller {
 
     /// Takes note of what a turn came to. What failed is tried again, later each time.
     fn finish(&mut self, app: &AppKey, done: Done, result: Result<(), ActError>) {
-        self.busy.remove(app);
+        self.turns.end(app);
         for (key, seen) in done.became {
             let counts = self
                 .registry
@@ -206,13 +199,13 @@ impl Controller {
     fn ring(&mut self) {
         let now = Instant::now();
         let due = self.alarms.extract_if(.., |_, time| *time <= now);
-        self.look.extend(due.map(|(app, _)| app));
+        self.turns.extend(due.map(|(app, _)| app));
     }
 
     /// Looks at the apps of the namespaces where a Configuration or Component is another now.
     fn hear(&mut self, names: &BTreeSet<Name>) {
         let is_news = |app: &AppKey| names.iter().any(|name| name.namespace == app.namespace);
-        self.look
+        self.turns
             .extend(self.registry.apps().into_iter().filter(is_news));
     }
 
@@ -225,7 +218,7 @@ impl Controller {
             Observed::Slices(event) => self.take_slices(event),
             Observed::Objects(kind, event) => self.take_objects(kind, event),
         };
-        self.look.extend(look);
+        self.turns.extend(look);
     }
 }
 

@@ -8,6 +8,7 @@
 //!   actors: which pod has the actor          age:            when a connection has to go
 //!   patience: how long a call is held
 //!   exclusive, leader: which instance delivers what all of them get
+//!   learnt: whether daprd has to ask anew
 //! ```
 
 pub mod actors;
@@ -15,6 +16,7 @@ pub mod age;
 pub mod endpoint;
 pub mod exclusive;
 pub mod leader;
+pub mod learnt;
 pub mod limits;
 pub mod patience;
 pub mod pool;

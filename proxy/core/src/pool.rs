@@ -207,8 +207,8 @@ impl Pool {
         self.index(address).is_some()
     }
 
-    /// Where health checks have to be sent.
-    pub fn to_check(&self) -> Vec<SocketAddr> {
+    /// The endpoints that are ready, healthy or not.
+    pub fn ready(&self) -> Vec<SocketAddr> {
         let ready = |member: &&Member| member.endpoint.state == State::Ready;
         let members = self.members.iter().filter(ready);
         members.map(|member| member.endpoint.address).collect()
@@ -218,7 +218,7 @@ impl Pool {
     /// daprd has to go on receiving what wakes it.
     pub fn app_is_healthy(&self) -> bool {
         let Counts { ready, .. } = self.counts();
-        ready > 0 || self.to_check().is_empty()
+        ready > 0 || self.ready().is_empty()
     }
 
     /// How many endpoints there are.

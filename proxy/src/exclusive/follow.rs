@@ -15,6 +15,7 @@ use process::kubernetes::{Event, watch};
 use proxy_core::{
     exclusive::{Bindings, EXCLUSIVE},
     leader::{LASTS, Lease, Step},
+    learnt::REVISION,
 };
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
@@ -47,6 +48,7 @@ pub async fn follow(
 ) {
     let params = ListParams::default().fields(&format!("metadata.name={name}"));
     let mut events = pin!(watch(api.clone(), params));
+    let mut wishes = exclusive.wishes.subscribe();
     let mut lease = Followed {
         exclusive: &exclusive,
         api,
@@ -63,6 +65,8 @@ pub async fn follow(
             Some(event) = events.next() => lease.take(event),
             () = sleep_until(until) => lease.pause = None,
             () = draining.cancelled(), if !leaves => {}
+            // The sender is part of `exclusive`.
+            _ = wishes.changed() => {}
             () = stopping.cancelled() => {}
         }
     }
@@ -98,20 +102,14 @@ impl Followed<'_> {
     /// Does what is to be done now; until when there is nothing else to do.
     async fn act(&mut self, stays: bool) -> Instant {
         loop {
-            let holder = match self.exclusive.next(stays) {
-                Step::Wait(until) => {
-                    return until.map_or_else(|| Instant::now() + FAR, Instant::from_std);
-                }
-                Step::Hold => Some(self.exclusive.name()),
-                Step::Release => None,
-            };
-            let Some(known) = &self.known else {
-                return Instant::now() + FAR;
+            let object = match self.due(stays) {
+                Ok(object) => object,
+                Err(until) => return until,
             };
             if let Some(pause) = self.pause.filter(|pause| *pause > Instant::now()) {
                 return pause;
             }
-            match self.write(held_by(known.clone(), holder)).await {
+            match self.write(object).await {
                 Ok(object) => self.learn(Some(object)),
                 Err(error) => {
                     complain(&error);
@@ -121,6 +119,35 @@ impl Followed<'_> {
                 }
             }
         }
+    }
+
+    /// The Lease as it has to be written, or when to look again.
+    fn due(&self, stays: bool) -> Result<Object, Instant> {
+        let far = || Instant::now() + FAR;
+        let known = self.known.clone().ok_or_else(far)?;
+        if let Some(revised) = self.revised(&known).filter(|_| stays) {
+            return Ok(revised);
+        }
+        match self.exclusive.next(stays) {
+            Step::Wait(until) => Err(until.map_or_else(far, Instant::from_std)),
+            Step::Hold => Ok(held_by(known, Some(self.exclusive.name()))),
+            Step::Release => Ok(held_by(known, None)),
+        }
+    }
+
+    /// If the app has to be asked anew and nobody said so yet. Once the Lease says another revision
+    /// than the one that this instance began with, it is about to be replaced.
+    fn revised(&self, known: &Object) -> Option<Object> {
+        let (own, wish) = (&self.exclusive.revision, *self.exclusive.wishes.borrow());
+        let said = known.annotations().get(REVISION).map_or("", String::as_str);
+        let next = wish.filter(|_| said == own)?.after(own);
+        tracing::info!(
+            revision = next,
+            "the app says other things than daprd was told"
+        );
+        let mut revised = known.clone();
+        revised.annotations_mut().insert(REVISION.to_owned(), next);
+        Some(revised)
     }
 
     /// The Lease after the write; if somebody else wrote first, what he wrote.

@@ -1,5 +1,8 @@
-//! Events of which every instance gets a copy: the leader's is delivered, those of the others are
-//! answered when the leader is known to have got its own.
+//! What the instances of an app agree on by their Lease: who delivers events of which every instance
+//! gets a copy, and that the app has to be asked anew.
+//!
+//! The leader's copy of an event is delivered; those of the others are answered when the leader is
+//! known to have got its own.
 
 mod follow;
 
@@ -13,6 +16,7 @@ use parking_lot::Mutex;
 use proxy_core::{
     exclusive::{self, Beginning, Bindings},
     leader::{Candidate, Lease, Step, Verdict},
+    learnt::Digest,
     route,
 };
 use tokio::{sync::watch, time::timeout};
@@ -35,6 +39,9 @@ pub struct Bounds {
 pub struct Exclusive {
     state: Mutex<State>,
     changes: watch::Sender<()>,
+    /// The revision of the app that this instance began with, and what the app says since.
+    revision: String,
+    wishes: watch::Sender<Option<Digest>>,
     bounds: Bounds,
     metrics: Metrics,
 }
@@ -63,8 +70,9 @@ struct Kept<'a>(&'a Exclusive);
 // === impl Exclusive ===
 
 impl Exclusive {
-    /// No binding is exclusive yet. `name` is unlike that of all other instances.
-    pub fn new(name: &str, bounds: Bounds, metrics: Metrics) -> Arc<Self> {
+    /// No binding is exclusive yet. `name` is unlike that of all other instances, `revision` the one
+    /// of the app that the instance began with.
+    pub fn new(name: &str, revision: String, bounds: Bounds, metrics: Metrics) -> Arc<Self> {
         let state = State {
             candidate: Candidate::new(name),
             bindings: Bindings::default(),
@@ -73,6 +81,8 @@ impl Exclusive {
         Arc::new(Self {
             state: Mutex::new(state),
             changes: watch::Sender::new(()),
+            revision,
+            wishes: watch::Sender::new(None),
             bounds,
             metrics,
         })
@@ -86,6 +96,12 @@ impl Exclusive {
     /// The exclusive bindings, as far as they are known.
     pub fn bindings(&self) -> Bindings {
         self.state.lock().bindings.clone()
+    }
+
+    /// Says that daprd has to ask the app anew, which answers so by now.
+    pub(crate) fn wish(&self, answers: Digest) {
+        self.wishes
+            .send_if_modified(|wish| wish.replace(answers) != Some(answers));
     }
 
     fn name(&self) -> String {

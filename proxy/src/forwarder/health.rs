@@ -58,7 +58,7 @@ impl Forwarder {
         let (mut changes, mut failures) = (self.changes.subscribe(), HashMap::new());
         let (mut known, mut next) = (Vec::new(), Instant::now());
         loop {
-            let endpoints = self.state.lock().pool.to_check();
+            let endpoints = self.state.lock().pool.ready();
             // Before the first check of an endpoint no call can be sent to it.
             if endpoints.iter().any(|endpoint| !known.contains(endpoint)) || Instant::now() >= next
             {

@@ -2,6 +2,7 @@
 
 mod deliver;
 mod health;
+mod learnt;
 mod lease;
 
 use std::{
@@ -21,6 +22,8 @@ use proxy_core::{
     route::{self, AppCall},
 };
 use tokio::{net::TcpListener, sync::watch};
+
+use learnt::Questions;
 
 pub use health::{Checks, Protocol};
 
@@ -61,6 +64,7 @@ pub struct Forwarder {
     upstream: Upstream,
     checks: Option<Checks>,
     exclusive: Option<Arc<Exclusive>>,
+    questions: Questions,
     metrics: Metrics,
 }
 
@@ -95,6 +99,7 @@ impl Forwarder {
             upstream: Upstream::new(connect),
             checks,
             exclusive,
+            questions: Questions::default(),
             metrics,
         })
     }
@@ -163,6 +168,9 @@ impl Forwarder {
         }
         parts.headers.remove(route::INVOKED);
         match self.deliver(&parts, &body, &call).await {
+            Ok((response, _lease)) if call == AppCall::Once => {
+                self.remember(&parts, response).await
+            }
             Ok((response, lease)) => response.map(|body| Keeping::boxed(body, lease)),
             Err(failure) => {
                 self.metrics.refused(Side::App, failure.reason());

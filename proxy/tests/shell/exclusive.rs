@@ -111,7 +111,7 @@ impl Instance {
             events: 10,
             event: Duration::from_secs(20),
         };
-        let exclusive = Exclusive::new(name, bounds, Metrics::default());
+        let exclusive = Exclusive::new(name, String::new(), bounds, Metrics::default());
         let proxy = forwarding(Told {
             endpoints: bare(&[app.address]),
             exclusive: Some(exclusive.clone()),
@@ -265,4 +265,58 @@ async fn nothing_is_answered_while_nobody_knows_who_leads() {
     let one = Instance::start("one", &dead, &app).await;
     // Which bindings are exclusive is not known either: rather twice than never.
     assert_eq!(one.event("/every/second", &[]).await.status, 207);
+}
+
+fn subscribing(topic: &str) -> impl Future<Output = Backend> {
+    let subscriptions = json!([{"pubsubname": "broker", "topic": topic, "route": "/in"}]);
+    Backend::start(move |request: Request<Incoming>| {
+        let subscriptions = subscriptions.to_string();
+        async move {
+            match request.uri().path() {
+                "/dapr/subscribe" => reply(200, subscriptions),
+                _ => reply(404, ""),
+            }
+        }
+    })
+}
+
+impl Store {
+    fn revision(&self) -> Option<String> {
+        let lease = self.0.borrow();
+        let revision = lease["metadata"]["annotations"]["trilby.dev/app-revision"].as_str();
+        revision.map(str::to_owned)
+    }
+}
+
+#[tokio::test]
+async fn asks_for_new_instances_once_the_whole_app_subscribes_to_something_else() {
+    let ((store, server), old) = (Store::start().await, subscribing("orders").await);
+    let one = Instance::start("one", &server, &old).await;
+    let ask = async |path: &str| Caller::new(one.proxy.address, Http::One).get(path).await;
+    let learnt = ask("/dapr/subscribe").await;
+    assert!(
+        String::from_utf8_lossy(&learnt.body).contains("orders"),
+        "daprd gets it all the same"
+    );
+    assert_eq!(ask("/dapr/config").await.status, 404);
+
+    // In the middle of a roll-out, and after one that changed nothing.
+    let new = subscribing("refunds").await;
+    let same = subscribing("orders").await;
+    for app in [&[&old, &new][..], &[&same][..]] {
+        let addresses: Vec<_> = app.iter().map(|app| app.address).collect();
+        one.proxy.forwarder.set_endpoints(bare(&addresses));
+        let asked = async || app.iter().all(|app| app.asked().len() >= 4);
+        until("questions to all", asked).await;
+    }
+    assert_eq!(store.revision(), None);
+
+    one.proxy.forwarder.set_endpoints(bare(&[new.address]));
+    until("the wish", async || store.revision().is_some()).await;
+    let wished = store.revision();
+    // What begins with that revision and learns the same has nothing to wish for.
+    one.proxy.forwarder.set_endpoints(bare(&[old.address]));
+    one.proxy.forwarder.set_endpoints(bare(&[new.address]));
+    until("no more questions", async || new.asked().len() >= 4).await;
+    assert_eq!(store.revision(), wished);
 }

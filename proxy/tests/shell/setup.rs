@@ -88,6 +88,7 @@ pub(crate) async fn forwarding(told: Told) -> Forwarding {
     let ends = Ends::only(stopping.clone(), DEADLINE);
     tokio::spawn(forwarder.clone().serve(listener, ends));
     tokio::spawn(forwarder.clone().check(stopping.clone()));
+    tokio::spawn(forwarder.clone().compare(stopping.clone()));
     Forwarding {
         forwarder,
         address,

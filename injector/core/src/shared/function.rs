@@ -10,11 +10,11 @@ use serde::Deserialize;
 use super::Mode;
 
 /// "false" is no, and everything else yes.
-pub(crate) const ENABLE: &str = "openfunction.io/enable-dapr";
+pub const ENABLE: &str = "openfunction.io/enable-dapr";
 /// `standalone`, as if absent, or `sidecar`.
-pub(crate) const SERVICE_MODE: &str = "openfunction.io/dapr-service-mode";
+pub const SERVICE_MODE: &str = "openfunction.io/dapr-service-mode";
 /// Label of all that `OpenFunction` makes for a function's pods.
-const SERVING: &str = "openfunction.io/serving";
+pub const SERVING: &str = "openfunction.io/serving";
 /// Label of the proxies that `OpenFunction` makes; they have sidecars.
 const PROXY: &str = "openfunction.io/proxy";
 

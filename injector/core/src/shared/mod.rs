@@ -12,8 +12,7 @@ mod template;
 
 pub use ask::{Ask, ask};
 pub use binding::Binding;
-pub(crate) use function::{ENABLE, SERVICE_MODE};
-pub use function::{FUNCTION_CONTEXTS, function_app_id};
+pub use function::{ENABLE, FUNCTION_CONTEXTS, SERVICE_MODE, SERVING, function_app_id};
 pub use mode::{MODE, Mode, ModeError};
 pub use names::Names;
 pub use template::{App, Instance, Template, TemplateError};
@@ -22,6 +21,9 @@ pub use template::{App, Instance, Template, TemplateError};
 pub const BOUND_TO: &str = "trilby.dev/bound-to";
 /// Label of an instance's pods and of all its objects: the app-id.
 pub const INSTANCE: &str = "trilby.dev/instance";
+
+/// Annotation of an instance's pods: changes when daprd has to ask the app anew.
+pub const APP_REVISION: &str = "trilby.dev/app-revision";
 
 /// Key of an instance's Secret: the token that new pods get as `DAPR_API_TOKEN`.
 pub const TOKEN: &str = "token";

@@ -9,7 +9,9 @@ use k8s_openapi::jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::function;
 use super::kind::BoundKind;
+use super::pods::Pods;
 use crate::assignment::{APP_ID, ENABLED};
 
 /// Which workload.
@@ -37,6 +39,8 @@ pub struct Binding {
     pub(super) settings: BTreeMap<String, String>,
     /// The service account of its pods.
     pub(super) account: Box<str>,
+    /// What else its pods have that holds for daprd.
+    pub(super) pods: Pods,
 }
 
 /// The part of an object that is read here. An object that has it otherwise is none of ours.
@@ -55,6 +59,8 @@ impl Binding {
     /// Reads a workload; none if it does not use Dapr, is over or leaving, is an instance itself,
     /// or was made by a workload that is read.
     pub fn read(kind: BoundKind, workload: &Value) -> Option<Self> {
+        let function = (kind == BoundKind::Function).then(|| function::workload(workload));
+        let workload = function.as_ref().unwrap_or(workload);
         let metadata = Head::deserialize(workload).ok()?.metadata;
         let template = kind.template(workload);
         let annotations = texts(&template["metadata"]["annotations"]);
@@ -66,23 +72,20 @@ impl Binding {
         }
         let key = key(kind, &metadata)?;
         let annotated = annotations.get(APP_ID).filter(|app_id| !app_id.is_empty());
-        let function = || function(template, &key.namespace).filter(|_| asked.is_function);
+        let named = || app_id_of_function(template, &key.namespace).filter(|_| asked.is_function);
         let account = template["spec"]["serviceAccountName"].as_str();
         Some(Self {
             uid: metadata.uid?.into(),
             created: metadata
                 .creation_timestamp
                 .map_or(Timestamp::MIN, |time| time.0),
-            app_id: annotated
-                .cloned()
-                .or_else(function)
-                .unwrap_or_default()
-                .into(),
+            app_id: annotated.cloned().or_else(named).unwrap_or_default().into(),
             mode: asked.mode.map(Into::into),
             account: account
                 .filter(|name| !name.is_empty())
                 .unwrap_or(ACCOUNT)
                 .into(),
+            pods: Pods::read(&template["spec"]),
             settings: settings(&annotations),
             key,
         })
@@ -143,7 +146,7 @@ fn settings(annotations: &BTreeMap<String, String>) -> BTreeMap<String, String> 
 }
 
 /// The app ID of a function of `OpenFunction`, by the context in one of its containers.
-fn function(template: &Value, namespace: &str) -> Option<String> {
+fn app_id_of_function(template: &Value, namespace: &str) -> Option<String> {
     let containers = template["spec"]["containers"].as_array()?;
     let variables = containers
         .iter()

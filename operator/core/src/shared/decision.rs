@@ -9,6 +9,7 @@ use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use super::binding::Binding;
 use super::instance::{idle_after, is_managed};
 use super::plan::Plan;
+use super::pods::Pods;
 use super::registry::Registry;
 use super::seen::AppKey;
 use super::status::{Conflict, Facts};
@@ -167,7 +168,8 @@ impl App<'_> {
             .shared
             .first()
             .map(|(workload, _)| workload.settings.clone());
-        let plan = Plan::new(self.key, names, instance, settings);
+        let pods_of = self.shared.iter().map(|(workload, _)| &workload.pods);
+        let plan = Plan::new(self.key, names, instance, settings).like(Pods::of(pods_of));
         let facts = Facts {
             conflict,
             workloads: self

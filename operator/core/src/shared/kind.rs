@@ -34,6 +34,8 @@ pub enum BoundKind {
     Rollout,
     /// `serving.knative.dev/v1`.
     KnativeService,
+    /// `core.openfunction.io/v1beta2`.
+    Function,
 }
 
 /// A kind of object that an instance is made of.
@@ -93,7 +95,7 @@ impl Resource {
 
 impl BoundKind {
     /// All of them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Deployment,
         Self::StatefulSet,
         Self::DaemonSet,
@@ -102,6 +104,7 @@ impl BoundKind {
         Self::CronJob,
         Self::Rollout,
         Self::KnativeService,
+        Self::Function,
     ];
 
     /// How the API server knows it.
@@ -116,6 +119,9 @@ impl BoundKind {
             Self::Rollout => Resource::new("argoproj.io", "v1alpha1", "Rollout", "rollouts"),
             Self::KnativeService => {
                 Resource::new("serving.knative.dev", "v1", "Service", "services")
+            }
+            Self::Function => {
+                Resource::new("core.openfunction.io", "v1beta2", "Function", "functions")
             }
         }
     }
@@ -132,7 +138,11 @@ impl BoundKind {
     /// would let what is left of former templates disagree with the present one.
     pub(super) fn is_followed(group: &str, kind: &str) -> bool {
         let known = |one: Self| (one.resource().group, one.resource().kind) == (group, kind);
-        Self::ALL.into_iter().any(known) || (group, kind) == ("serving.knative.dev", "Revision")
+        let between = [
+            ("serving.knative.dev", "Revision"),
+            ("core.openfunction.io", "Serving"),
+        ];
+        Self::ALL.into_iter().any(known) || between.contains(&(group, kind))
     }
 }
 

@@ -17,12 +17,14 @@ mod decision;
 mod exclusive;
 #[cfg(test)]
 mod fixtures;
+mod function;
 mod instance;
 mod kind;
 mod ledger;
 mod modes;
 mod objects;
 mod plan;
+mod pods;
 mod registry;
 mod seen;
 mod status;

@@ -10,6 +10,7 @@ use kube_core::Resource as _;
 
 use super::instance::{duration, reference};
 use super::kind::ObjectKind;
+use super::pods::Pods;
 use super::status::Facts;
 
 /// How long until a token is followed by another, if nobody says.
@@ -31,6 +32,8 @@ pub struct Plan {
     pub(super) spec: SharedInstanceSpec,
     /// Settings of daprd: those of the oldest workload, then those of the `SharedInstance`.
     pub(super) settings: BTreeMap<String, String>,
+    /// What the pods of the bound workloads have.
+    pods: Pods,
     pub(super) facts: Facts,
 }
 
@@ -59,8 +62,13 @@ impl Plan {
             generation: instance.metadata.generation,
             spec,
             settings,
+            pods: Pods::default(),
             facts: Facts::default(),
         }
+    }
+
+    pub(super) fn like(self, pods: Pods) -> Self {
+        Self { pods, ..self }
     }
 
     pub(super) fn with(self, facts: Facts) -> Self {
@@ -81,11 +89,38 @@ impl Plan {
             service_account: spec.service_account_name.clone(),
             resources: spec.resources.clone(),
             proxy_resources: spec.proxy_resources.clone(),
-            node_selector: spec.node_selector.clone().unwrap_or_default(),
-            tolerations: spec.tolerations.clone().unwrap_or_default(),
+            pull_secrets: self.pull_secrets(),
+            priority_class: spec
+                .priority_class_name
+                .clone()
+                .or_else(|| self.pods.priority_class.clone()),
+            node_selector: self.node_selector(),
+            tolerations: spec
+                .tolerations
+                .clone()
+                .unwrap_or_else(|| self.pods.tolerations.clone()),
             affinity: spec.affinity.clone(),
             topology_spread_constraints: spec.topology_spread_constraints.clone(),
         }
+    }
+
+    /// Sidecars pull with those of the pods, too.
+    fn pull_secrets(&self) -> Vec<String> {
+        let said = self.spec.image_pull_secrets.as_ref();
+        said.map_or_else(
+            || self.pods.pull_secrets.clone(),
+            |said| said.iter().map(|one| one.name.clone()).collect(),
+        )
+    }
+
+    /// One on each node means one on each node that the app's pods may be on; replicas may be
+    /// anywhere.
+    fn node_selector(&self) -> BTreeMap<String, String> {
+        let of_pods = || match self.strategy() {
+            Strategy::DaemonSet => self.pods.node_selector.clone(),
+            Strategy::Deployment => BTreeMap::new(),
+        };
+        self.spec.node_selector.clone().unwrap_or_else(of_pods)
     }
 
     /// The service accounts of the bound workloads.

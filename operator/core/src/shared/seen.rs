@@ -7,6 +7,7 @@ use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use k8s_openapi::jiff::Timestamp;
+use proxy_core::learnt::REVISION;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -42,6 +43,8 @@ pub struct Seen {
     pub fields: Option<Value>,
     /// How many instances run in it.
     pub counts: Counts,
+    /// The revision of the app that instances ask for, if it is their Lease.
+    pub revision: Option<Box<str>>,
 }
 
 /// How many instances run in a workload.
@@ -109,6 +112,7 @@ impl Seen {
             owner: owner.map(|owner| owner.uid.as_str().into()),
             fields: fields(metadata),
             counts: Counts::default(),
+            revision: revision(metadata),
         })
     }
 }
@@ -164,6 +168,13 @@ pub(super) fn ready_endpoints(slice: &EndpointSlice) -> usize {
 pub(super) fn service_of(slice: &EndpointSlice) -> Option<&str> {
     let labels: &BTreeMap<String, String> = slice.metadata.labels.as_ref()?;
     labels.get("kubernetes.io/service-name").map(String::as_str)
+}
+
+fn revision(metadata: &ObjectMeta) -> Option<Box<str>> {
+    let annotations = metadata.annotations.as_ref()?;
+    annotations
+        .get(REVISION)
+        .map(|revision| revision.as_str().into())
 }
 
 fn fields(metadata: &ObjectMeta) -> Option<Value> {

@@ -5,6 +5,7 @@
 mod actors;
 mod exclusive;
 mod guard;
+mod learnt;
 mod patience;
 mod pool;
 mod rendezvous;

@@ -54,6 +54,10 @@ pub struct Instance {
     pub resources: Option<ResourceRequirements>,
     /// Resources of the proxy.
     pub proxy_resources: Option<ResourceRequirements>,
+    /// Secrets that its images are pulled with, beside those of its account.
+    pub pull_secrets: Vec<String>,
+    /// How important it is, if anybody says.
+    pub priority_class: Option<String>,
     /// Labels of the nodes that may run it; those of another system than Linux never do.
     pub node_selector: BTreeMap<String, String>,
     /// Taints it bears.

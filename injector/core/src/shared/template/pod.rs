@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::{
     api::core::v1::{
-        KeyToPath, PodSecurityContext, PodSpec, PodTemplateSpec, SeccompProfile,
-        SecretVolumeSource, TopologySpreadConstraint, Volume,
+        KeyToPath, LocalObjectReference, PodSecurityContext, PodSpec, PodTemplateSpec,
+        SeccompProfile, SecretVolumeSource, TopologySpreadConstraint, Volume,
     },
     apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta},
 };
@@ -55,6 +55,8 @@ impl Instance {
             enable_service_links: Some(false),
             termination_grace_period_seconds: Some(daprd.stop().seconds()),
             security_context: Some(security()),
+            image_pull_secrets: self.pull_secrets(),
+            priority_class_name: self.priority_class.clone(),
             node_selector: Some(self.nodes()),
             tolerations: Some(self.tolerations.clone()).filter(|all| !all.is_empty()),
             affinity: self.affinity.clone(),
@@ -87,6 +89,12 @@ impl Instance {
             annotations.insert(CONFIGURATION.into(), configuration.clone());
         }
         annotations
+    }
+
+    fn pull_secrets(&self) -> Option<Vec<LocalObjectReference>> {
+        let secrets = self.pull_secrets.iter().cloned();
+        let secrets: Vec<_> = secrets.map(|name| LocalObjectReference { name }).collect();
+        Some(secrets).filter(|secrets| !secrets.is_empty())
     }
 
     fn nodes(&self) -> BTreeMap<String, String> {

@@ -12,7 +12,10 @@ use super::{Channel, daprd::Daprd};
 use crate::{
     Cluster,
     options::{Options, from_field},
-    shared::{ACCEPTED, FORWARDER_PORT, GRPC_PORT, PROXY_HEALTH_PORT, PROXY_METRICS_PORT, TOKEN},
+    shared::{
+        ACCEPTED, APP_REVISION, FORWARDER_PORT, GRPC_PORT, PROXY_HEALTH_PORT, PROXY_METRICS_PORT,
+        TOKEN,
+    },
     volumes::mount,
 };
 
@@ -57,6 +60,10 @@ fn env() -> Vec<EnvVar> {
         from_field("POD_IP", "status.podIP"),
         from_field("NODE_NAME", "spec.nodeName"),
         from_field("NAMESPACE", "metadata.namespace"),
+        from_field(
+            "APP_REVISION",
+            &format!("metadata.annotations['{APP_REVISION}']"),
+        ),
     ]
 }
 
@@ -123,7 +130,7 @@ fn app(daprd: &Daprd<'_>) -> Vec<String> {
     let pairs = [
         ("--app-protocol", protocol.to_owned()),
         ("--forwarder-port", FORWARDER_PORT.to_string()),
-        ("--exclusive-lease", daprd.instance.names.instance()),
+        ("--lease", daprd.instance.names.instance()),
     ];
     args.extend(
         pairs

@@ -23,6 +23,8 @@ fn instance(app: App, annotations: &[(&str, &str)]) -> Instance {
         service_account: None,
         resources: None,
         proxy_resources: None,
+        pull_secrets: Vec::new(),
+        priority_class: None,
         node_selector: BTreeMap::new(),
         tolerations: Vec::new(),
         affinity: None,
@@ -119,12 +121,13 @@ fn the_proxy_starts_first_and_stops_last() {
         "name": "proxy", "image": "proxy:test", "imagePullPolicy": "Always",
         "restartPolicy": "Always", "command": ["/proxy"],
         "args": ["--app-service", "app1-shared-app", "--app-port", "8080", "--app-protocol", "http",
-            "--forwarder-port", "3510", "--exclusive-lease", "app1-shared", "--healthz-port", "3511", "--metrics-port", "9091",
+            "--forwarder-port", "3510", "--lease", "app1-shared", "--healthz-port", "3511", "--metrics-port", "9091",
             "--api-token-file", "/var/run/secrets/trilby.dev/token/accepted",
             "--log-level", "info", "--log-as-json=false", "--enable-metrics=true"],
         "env": [{"name": "POD_IP", "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}},
             {"name": "NODE_NAME", "valueFrom": {"fieldRef": {"fieldPath": "spec.nodeName"}}},
-            {"name": "NAMESPACE", "valueFrom": {"fieldRef": {"fieldPath": "metadata.namespace"}}}],
+            {"name": "NAMESPACE", "valueFrom": {"fieldRef": {"fieldPath": "metadata.namespace"}}},
+            {"name": "APP_REVISION", "valueFrom": {"fieldRef": {"fieldPath": "metadata.annotations['trilby.dev/app-revision']"}}}],
         "ports": [{"name": "proxy-health", "containerPort": 3511},
             {"name": "proxy-metrics", "containerPort": 9091}],
         "startupProbe": probe(60), "readinessProbe": probe(3),
@@ -266,6 +269,8 @@ fn is_placed_as_wanted() {
     wanted.resources = Some(from(json!({"limits": {"cpu": "2"}})));
     wanted.proxy_resources = Some(serde_json::from_value(json!({"limits": {"cpu": "3"}})).unwrap());
     wanted.node_selector = [("zone".to_owned(), "a".to_owned())].into();
+    wanted.pull_secrets = vec!["registry".into()];
+    wanted.priority_class = Some("high".into());
     wanted.tolerations = vec![Toleration::default()];
     wanted.topology_spread_constraints = Some(Vec::new());
     wanted.proxy_args = vec!["--hold-limit".into(), "5".into()];
@@ -276,6 +281,8 @@ fn is_placed_as_wanted() {
         spec["nodeSelector"],
         json!({"kubernetes.io/os": "linux", "zone": "a"})
     );
+    assert_eq!(spec["imagePullSecrets"], json!([{"name": "registry"}]));
+    assert_eq!(spec["priorityClassName"], "high");
     assert_eq!(spec["tolerations"], json!([{}]));
     assert_eq!(spec["topologySpreadConstraints"], json!([]));
     assert_eq!(daprd(&pods)["resources"], json!({"limits": {"cpu": "2"}}));

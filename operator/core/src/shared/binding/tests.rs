@@ -32,6 +32,9 @@ fn workload(kind: BoundKind) -> Value {
     let template = template(&annotations());
     match kind {
         BoundKind::CronJob => object(&json!({"jobTemplate": {"spec": {"template": template}}})),
+        BoundKind::Function => object(&json!({
+            "serving": {"annotations": annotations(), "template": template["spec"]},
+        })),
         _ => object(&json!({"template": template})),
     }
 }
@@ -43,9 +46,11 @@ fn every_kind_is_read() {
         assert_eq!(&*binding.app_id, "checkout", "{kind:?}");
         assert_eq!(binding.mode.as_deref(), Some("shared-deployment"));
         assert_eq!(&*binding.account, "clerk");
+        assert_eq!(binding.settings["dapr.io/app-port"], "8080");
+        let own = |key: &String| key.starts_with("dapr.io/app-port");
         assert_eq!(
-            binding.settings,
-            BTreeMap::from([("dapr.io/app-port".to_owned(), "8080".to_owned())])
+            binding.settings.keys().all(own),
+            kind != BoundKind::Function
         );
         assert_eq!(
             binding.label(),
@@ -113,7 +118,7 @@ fn what_needs_no_instance_is_passed_over(#[case] fields: Value) {
     "core.openfunction.io/v1beta2",
     "Serving",
     true,
-    true
+    false
 )]
 #[case::no_maker(BoundKind::ReplicaSet, "apps/v1", "Deployment", false, true)]
 #[case::namesake(BoundKind::Job, "example.com/v1", "CronJob", true, true)]

@@ -3,7 +3,9 @@ use rstest::rstest;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::shared::fixtures::{at, instance, key, managed, named, planned, shared, workload};
+use crate::shared::fixtures::{
+    at, instance, key, managed, named, planned, shared, template, workload,
+};
 use crate::shared::{BoundKind, Look};
 
 const NOW: i64 = 1_000_000;
@@ -354,4 +356,39 @@ fn an_instance_that_is_leaving_is_left_alone() {
     registry.apply_instance(leaving);
     registry.apply_workload(shared("web", 0));
     assert_eq!(names(&decide(&registry)), [""; 0]);
+}
+
+/// As a sidecar would have them from its pod.
+#[test]
+fn pods_of_instances_are_pulled_and_placed_like_those_of_the_app() {
+    let like = |strategy: &str, spec: &Value| {
+        let mut registry = Registry::default();
+        let mut web = shared("web", 10);
+        web.pods = Pods::read(&json!({
+            "imagePullSecrets": [{"name": "registry"}], "priorityClassName": "high",
+            "tolerations": [{"key": "gpu"}], "nodeSelector": {"zone": "a"},
+        }));
+        registry.apply_workload(web);
+        let mut said = json!({"strategy": strategy});
+        for (key, value) in spec.as_object().unwrap() {
+            said[key] = value.clone();
+        }
+        registry.apply_instance(instance(&said));
+        let spec = template(&planned(registry.decide(&key(), at(1_000_000))))
+            .spec
+            .unwrap();
+        serde_json::to_value(spec).unwrap()
+    };
+    let spec = like("DaemonSet", &json!({}));
+    assert_eq!(spec["imagePullSecrets"], json!([{"name": "registry"}]));
+    assert_eq!(spec["priorityClassName"], "high");
+    assert_eq!(spec["tolerations"], json!([{"key": "gpu"}]));
+    assert_eq!(spec["nodeSelector"]["zone"], "a");
+    let spec = like(
+        "Deployment",
+        &json!({"imagePullSecrets": [{"name": "own"}], "tolerations": []}),
+    );
+    assert_eq!(spec["imagePullSecrets"], json!([{"name": "own"}]));
+    assert_eq!(spec["nodeSelector"], json!({"kubernetes.io/os": "linux"}));
+    assert_eq!(spec.get("tolerations"), None);
 }

@@ -21,7 +21,7 @@ fn seen(owner: Option<&str>, fields: &Value) -> Seen {
         uid: "uid".into(),
         owner: owner.map(Into::into),
         fields: Some(fields.clone()),
-        counts: Counts::default(),
+        ..Seen::default()
     }
 }
 

@@ -40,6 +40,8 @@ pub struct Surroundings {
     pub secrets: bool,
     /// A digest of the Configuration of daprd, which is read at its start; a new one makes new pods.
     pub configuration: Option<String>,
+    /// The revision of the app that the instances ask for, if it changed since there are any.
+    pub revision: Option<Box<str>>,
     /// Of which bindings each instance gets a copy.
     pub exclusive: ExclusiveBindings,
 }

@@ -15,6 +15,7 @@ fn surroundings() -> Surroundings {
         kubernetes: (1, 36),
         secrets: false,
         configuration: None,
+        revision: None,
         exclusive: ExclusiveBindings::default(),
     }
 }
@@ -139,6 +140,19 @@ fn instances_agree_on_a_leader_by_a_lease_and_may_write_no_other() {
 }
 
 #[test]
+fn another_revision_of_the_app_makes_new_pods() {
+    let of = |revision: Option<&str>| {
+        let surroundings = Surroundings {
+            revision: revision.map(Into::into),
+            ..surroundings()
+        };
+        let deployment = get(&build(&json!({}), &surroundings), ObjectKind::Deployment);
+        deployment["spec"]["template"]["metadata"]["annotations"]["trilby.dev/app-revision"].clone()
+    };
+    assert_eq!((of(None), of(Some("a"))), (Value::Null, json!("a")));
+}
+
+#[test]
 fn an_autoscaler_has_the_replicas_to_itself() {
     let spec = json!({"autoscaling": {"min": 2, "max": 6, "targetInFlight": 40}});
     let all = build(&spec, &surroundings());
@@ -243,7 +257,7 @@ fn secrets_are_read_only_where_sidecars_could(#[case] secrets: bool, #[case] exp
     assert!(
         rules
             .iter()
-            .skip(1)
+            .skip(2)
             .all(|rule| rule["verbs"] == json!(["get"]))
     );
     assert_eq!(

@@ -1,5 +1,6 @@
 //! What the instances run in. A new one is ready before an old one goes.
 
+use injector_core::shared::APP_REVISION;
 use k8s_openapi::api::apps::v1::{
     DaemonSet, DaemonSetSpec, DaemonSetUpdateStrategy, Deployment, DeploymentSpec,
     DeploymentStrategy, RollingUpdateDaemonSet, RollingUpdateDeployment,
@@ -26,16 +27,20 @@ const HISTORY: i32 = 3;
 /// Annotation of the pods with the digest of their Configuration.
 const CONFIGURATION: &str = "trilby.dev/configuration";
 
-/// The template with the digest of the Configuration that daprd reads when it starts.
+/// The template with what stands for all that daprd reads and asks when it starts.
 pub(super) fn template(
     mut template: PodTemplateSpec,
     surroundings: &Surroundings,
 ) -> PodTemplateSpec {
-    if let Some(digest) = &surroundings.configuration {
-        let metadata = template.metadata.get_or_insert_default();
-        let annotations = metadata.annotations.get_or_insert_default();
-        annotations.insert(CONFIGURATION.to_owned(), digest.clone());
-    }
+    let known = [
+        (CONFIGURATION, surroundings.configuration.as_deref()),
+        (APP_REVISION, surroundings.revision.as_deref()),
+    ];
+    let known = known
+        .into_iter()
+        .filter_map(|(key, value)| Some((key.to_owned(), value?.to_owned())));
+    let metadata = template.metadata.get_or_insert_default();
+    metadata.annotations.get_or_insert_default().extend(known);
     template
 }
 

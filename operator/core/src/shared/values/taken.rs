@@ -73,7 +73,7 @@ const NAMES: &str = "all names follow from the app ID";
 const SECURITY: &str = "instances pass the restricted Pod Security Standard as they are";
 
 /// Keys that have no place, and why.
-const LEFT_OUT: [(&str, &str); 35] = [
+const LEFT_OUT: [(&str, &str); 34] = [
     ("shared.controlPlane.namespace", ADDRESSES),
     ("shared.controlPlane.trustDomain", ADDRESSES),
     ("shared.controlPlane.operatorAddress", ADDRESSES),
@@ -115,10 +115,6 @@ const LEFT_OUT: [(&str, &str); 35] = [
     (
         "shared.daprd.mtls.enabled",
         "instances speak mTLS where the cluster's sidecars do",
-    ),
-    (
-        "imagePullSecrets",
-        "name the Secret in the service account of the instances, and set spec.serviceAccountName",
     ),
     ("podSecurityContext", SECURITY),
     ("securityContext", SECURITY),
@@ -265,6 +261,10 @@ impl Values {
             spec["affinity"] = affinity.into();
         }
         let list = |value: &Value| value.as_array().cloned();
+        let secrets = self.parsed("imagePullSecrets", "a list", list)?;
+        if let Some(secrets) = secrets {
+            spec["imagePullSecrets"] = secrets.into();
+        }
         let tolerations = self.parsed("tolerations", "a list", list)?;
         spec["tolerations"] = tolerations.unwrap_or_else(control_plane).into();
         Ok(())
