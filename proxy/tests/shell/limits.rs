@@ -1,4 +1,7 @@
-use std::sync::Arc;
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use futures::{StreamExt, stream};
 use proxy::guard;
@@ -41,6 +44,39 @@ async fn connections_of_one_client_take_none_from_another() {
 }
 
 #[tokio::test]
+async fn ten_thousand_connections_of_one_client_leave_others_their_answers() {
+    let address = guarding(bounded(50, 10), Backend::echo().await.address, no_end()).await;
+    let storm = tokio::spawn(async move {
+        // Those that are let in stay; the machine has no room for all the others at once.
+        let open = |_| async move {
+            let mut stream = TcpStream::connect(address).await.unwrap();
+            let mut byte = [0; 1];
+            let closed = stream.read(&mut byte);
+            let let_in = tokio::time::timeout(Duration::from_secs(1), closed)
+                .await
+                .is_err();
+            let_in.then_some(stream)
+        };
+        let streams = stream::iter(0..10_000).map(open).buffer_unordered(200);
+        let inside: Vec<TcpStream> = streams.filter_map(async |stream| stream).collect().await;
+        inside.len()
+    });
+    let other = Caller::from(address, Http::Two, Some([127, 0, 0, 2]));
+    let (mut answers, mut slowest) = (0, Duration::ZERO);
+    while !storm.is_finished() {
+        let begun = Instant::now();
+        assert_eq!(other.get("/").await.status, 207);
+        slowest = slowest.max(begun.elapsed());
+        answers += 1;
+    }
+    assert_eq!(storm.await.unwrap(), 50);
+    assert!(
+        answers > 10 && slowest < Duration::from_secs(2),
+        "{answers} answers, {slowest:?}"
+    );
+}
+
+#[tokio::test]
 async fn a_client_that_left_may_come_again() {
     let address = guarding(bounded(1, 10), Backend::echo().await.address, no_end()).await;
     let first = TcpStream::connect(address).await.unwrap();
@@ -51,7 +87,7 @@ async fn a_client_that_left_may_come_again() {
         let mut stream = TcpStream::connect(address).await.unwrap();
         let mut byte = [0; 1];
         let read = stream.read(&mut byte);
-        tokio::time::timeout(std::time::Duration::from_millis(50), read)
+        tokio::time::timeout(Duration::from_millis(50), read)
             .await
             .is_err()
     })

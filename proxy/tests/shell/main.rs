@@ -17,6 +17,7 @@ mod grpc;
 mod guard;
 mod health;
 mod hold;
+mod late;
 mod limits;
 mod program;
 mod setup;
