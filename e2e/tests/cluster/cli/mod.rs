@@ -10,8 +10,15 @@ use e2e::{Apps, CONTROL_PLANE, Install, NAMESPACE, SERVICES, steps::pod};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::{live_switch::traffic::during, stage::stage};
-use repository::Repository;
+use crate::{
+    live_switch::{
+        found,
+        releases::{Releases, originals},
+        traffic::during,
+    },
+    stage::stage,
+};
+use repository::{ORIGINAL, Repository};
 
 /// Sentry looks at the Secret at least that often.
 const HEEDED: Duration = Duration::from_secs(90);
@@ -225,6 +232,71 @@ fn ec_key(file: &std::path::Path) {
         "-out",
     ]);
     output(openssl.arg(file)).unwrap();
+}
+
+/// From the original to ours and back by the command, which forgets all values; and somebody puts
+/// the stock definitions back meanwhile.
+#[test]
+fn the_command_switches_from_the_original_and_back() {
+    stage(|install, apps| {
+        let dapr = Dapr::new(install);
+        let releases = Releases::prepare(install, false);
+        releases.begin_with_the_original(apps);
+        let names = ["front".to_owned(), "back".to_owned()];
+        for name in &names {
+            found(apps, &names, name);
+        }
+        let (pods, root) = (
+            names.clone().map(|name| pod(apps.kube, &name).unwrap()),
+            releases.root(),
+        );
+        during(apps, &names, || {
+            dapr.say(&format!("upgrade -k {}", dapr.values()));
+            install.ready().unwrap();
+            dapr.healthy("1");
+            stock_definitions(install, &releases);
+        });
+        let images: Vec<String> = originals()
+            .iter()
+            .map(|value| format!("--set {value}"))
+            .collect();
+        let daprd = &install.images.daprd;
+        let back = format!(
+            "upgrade -k --runtime-version {ORIGINAL} --set global.scheduler.enabled=false \
+             --set dapr_sidecar_injector.image.name={daprd} {}",
+            images.join(" ")
+        );
+        during(apps, &names, || dapr.say(&back));
+        assert!(releases.roots().contains(&root), "the root is gone");
+        let now = names.clone().map(|name| pod(apps.kube, &name).unwrap());
+        assert_eq!(now, pods, "a pod was replaced");
+        install.up().unwrap();
+    });
+}
+
+/// They have no CA bundle and name a namespace that there is not; the operator puts both right.
+fn stock_definitions(install: &Install<'_>, releases: &Releases<'_>) {
+    let sample = install.workspace.join("config/samples/subscription.yaml");
+    let sample = ["--filename", sample.to_str().unwrap()];
+    let run = |words: &[&str]| install.kube.run(words).unwrap();
+    run(&[&["apply", "--namespace", "default"], &sample[..]].concat());
+    let folder = releases.original.join("crds").display().to_string();
+    run(&[
+        "apply",
+        "--server-side",
+        "--force-conflicts",
+        "--filename",
+        &folder,
+    ]);
+    until("Subscriptions can be read in both versions", HEEDED, || {
+        let read = |version| {
+            let kind = format!("subscriptions.{version}.dapr.io");
+            install.kube.run(&["get", &kind, "--namespace", "default"])
+        };
+        Ok((read("v1alpha1").is_ok() && read("v2alpha1").is_ok()).then_some(()))
+    })
+    .unwrap();
+    run(&[&["delete", "--namespace", "default"], &sample[..]].concat());
 }
 
 /// The applications run on while their control plane is removed and comes back.

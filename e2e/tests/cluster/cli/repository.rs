@@ -1,4 +1,5 @@
-//! A Helm repository on this machine's loopback, with our chart under the version of the images.
+//! A Helm repository on this machine's loopback: our chart under the version of the images, and the
+//! original's.
 
 use std::{
     fs,
@@ -9,9 +10,12 @@ use std::{
 };
 
 use anyhow::{Context, Result};
-use cluster::output;
+use cluster::{DaprModule, output};
 use e2e::Install;
 use tempfile::TempDir;
+
+/// The version of the original.
+pub(super) const ORIGINAL: &str = "1.18.2";
 
 /// Served until the test's process ends.
 pub(super) struct Repository {
@@ -27,11 +31,20 @@ impl Repository {
         let folder = tempfile::tempdir()?;
         let listener = TcpListener::bind("127.0.0.1:0")?;
         let url = format!("http://{}", listener.local_addr()?);
-        let tag = &install.images.tag;
-        let mut package = install.kube.helm(&["package"]);
-        package.arg(install.workspace.join("charts/dapr"));
-        package.args(["--version", tag, "--app-version", tag, "--destination"]);
-        output(package.arg(folder.path()))?;
+        let ours = install.workspace.join("charts/dapr");
+        let original = DaprModule::find(install.workspace)?.chart();
+        for (chart, version) in [(ours, &*install.images.tag), (original, ORIGINAL)] {
+            let mut package = install.kube.helm(&["package"]);
+            package.arg(chart);
+            package.args([
+                "--version",
+                version,
+                "--app-version",
+                version,
+                "--destination",
+            ]);
+            output(package.arg(folder.path()))?;
+        }
         let mut index = install.kube.helm(&["repo", "index", "--url", &url]);
         output(index.arg(folder.path()))?;
         let served = folder.path().to_owned();

@@ -1,6 +1,6 @@
 //! A running cluster goes from Dapr's own control plane to ours and back, and nobody notices.
 
-mod releases;
+pub(crate) mod releases;
 pub(crate) mod traffic;
 
 use std::time::Duration;
@@ -110,7 +110,7 @@ fn join(apps: &Apps<'_>, others: &[String], round: &str) -> String {
 }
 
 /// Waits until all find an application: a sidecar may have asked before its Service was there.
-fn found(apps: &Apps<'_>, names: &[String], name: &str) {
+pub(crate) fn found(apps: &Apps<'_>, names: &[String], name: &str) {
     for from in names {
         until(&format!("{from} finds {name}"), FOUND, || {
             let path = format!("call/{name}/hello");

@@ -35,14 +35,14 @@ const KINDS: [&str; 7] = [
 
 /// Whose control plane.
 #[derive(Clone, Copy)]
-pub(super) enum Maker {
+pub(crate) enum Maker {
     Original,
     Ours,
 }
 
-pub(super) struct Releases<'a> {
+pub(crate) struct Releases<'a> {
     install: &'a Install<'a>,
-    original: PathBuf,
+    pub(crate) original: PathBuf,
     ha: bool,
 }
 
@@ -50,7 +50,7 @@ pub(super) struct Releases<'a> {
 
 impl<'a> Releases<'a> {
     /// Builds the original's programs and brings their images into the cluster.
-    pub(super) fn prepare(install: &'a Install<'a>, ha: bool) -> Self {
+    pub(crate) fn prepare(install: &'a Install<'a>, ha: bool) -> Self {
         let tools = Tools::ensure(install.workspace, &[Group::Originals], Progress).unwrap();
         let images = images::originals(&tools).unwrap();
         images::load(&local_cluster(), &images, Progress).unwrap();
@@ -63,7 +63,7 @@ impl<'a> Releases<'a> {
     }
 
     /// As on a cluster that has never seen anything else: kinds, release and applications.
-    pub(super) fn begin_with_the_original(&self, apps: &Apps<'_>) {
+    pub(crate) fn begin_with_the_original(&self, apps: &Apps<'_>) {
         apps.down().unwrap();
         self.install.down().unwrap();
         for kind in KINDS {
@@ -88,7 +88,7 @@ impl<'a> Releases<'a> {
     }
 
     /// Upgrades the release to the chart of that maker, and waits until it is ready.
-    pub(super) fn switch(&self, maker: Maker) {
+    pub(crate) fn switch(&self, maker: Maker) {
         let (chart, own) = match maker {
             Maker::Original => (self.original.clone(), originals()),
             Maker::Ours => (self.install.workspace.join("charts/dapr"), self.ours()),
@@ -119,7 +119,7 @@ impl<'a> Releases<'a> {
     }
 
     /// The roots that sidecars are given now, PEM.
-    pub(super) fn roots(&self) -> String {
+    pub(crate) fn roots(&self) -> String {
         let words = [
             "get",
             "configmap",
@@ -132,7 +132,7 @@ impl<'a> Releases<'a> {
     }
 
     /// The one root of a bundle that has one.
-    pub(super) fn root(&self) -> String {
+    pub(crate) fn root(&self) -> String {
         let roots = self.roots();
         assert_eq!(roots.matches("BEGIN CERTIFICATE").count(), 1, "{roots}");
         roots.trim().to_owned()
@@ -140,7 +140,7 @@ impl<'a> Releases<'a> {
 }
 
 /// The values that name the images of Dapr's own programs.
-fn originals() -> Vec<String> {
+pub(crate) fn originals() -> Vec<String> {
     let image = |name| format!("docker.io/local/original-{name}:1.18.2");
     vec![
         "global.tag=1.18.2".to_owned(),
