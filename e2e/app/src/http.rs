@@ -2,7 +2,7 @@ use crate::app::App;
 use crate::load::{self, Load, Outcome};
 use anyhow::Context;
 use axum::extract::{Path, State};
-use axum::http::{Method, StatusCode};
+use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, delete, get, post, put};
 use axum::{Json, Router};
@@ -61,6 +61,7 @@ fn called() -> Router<Arc<App>> {
     Router::new()
         .route("/dapr/subscribe", get(subscriptions))
         .route("/events", post(event))
+        .route("/ticks", post(tick))
         .route("/dapr/config", get(actor_config))
         .route("/actors/{type}/{id}", delete(deactivate))
         .route("/actors/{type}/{id}/method/{method}", put(act))
@@ -164,6 +165,15 @@ async fn event(State(app): Shared, Json(event): Json<Value>) -> Json<Value> {
         Err(_) => "RETRY",
     };
     Json(json!({"status": status}))
+}
+
+/// What `bindings.cron` sends: nothing but the time, as a header.
+async fn tick(State(app): Shared, headers: HeaderMap) -> StatusCode {
+    let time = headers.get("readtimeutc").and_then(|time| time.to_str().ok());
+    match app.record(json!({"data": time})).await {
+        Ok(()) => StatusCode::OK,
+        Err(_) => StatusCode::INTERNAL_SERVER_ERROR,
+    }
 }
 
 async fn actor_config(State(app): Shared) -> Json<Value> {

@@ -3,9 +3,12 @@
 mod actors;
 mod binding;
 mod delivery;
+mod exclusive;
 mod guard;
 mod jobs;
+mod nodes;
 mod rollout;
+mod tokens;
 
 use std::collections::BTreeMap;
 
