@@ -14,13 +14,16 @@ pub(crate) struct Bench {
     /// How many seconds each service rests before its memory is read
     #[arg(long, default_value_t = 20)]
     seconds: u64,
-    /// Only these services; all if none is named
+    /// Only these services; all if none is named. `proxy` is measured alone: Dapr has none
     #[arg(long = "service")]
     services: Vec<String>,
 }
 
 /// Measures.
 pub(crate) fn run(workspace: &Path, bench: &Bench) -> Result<()> {
+    if bench.services.iter().any(|service| service == "proxy") {
+        return start(workspace, &["proxy".into()]);
+    }
     let mut arguments = vec![format!("--seconds={}", bench.seconds)];
     let services = bench.services.iter();
     arguments.extend(services.map(|service| format!("--service={service}")));

@@ -33,6 +33,8 @@ pub(crate) struct Flags {
 pub(crate) enum Mode {
     /// Compare what both injectors make of the same pods
     Compare,
+    /// Measure what the proxy of shared instances adds to a call
+    Proxy,
 }
 
 // === impl Flags ===

@@ -19,6 +19,7 @@ mod load;
 mod manifests;
 mod measure;
 mod poll;
+mod proxy;
 mod report;
 mod running;
 mod service;
@@ -49,6 +50,7 @@ async fn main() -> Result<()> {
 async fn run(flags: &flags::Flags) -> Result<()> {
     match flags.mode {
         Some(flags::Mode::Compare) => compare::run(&flags.workspace).await,
+        Some(flags::Mode::Proxy) => proxy::run(&flags.workspace, flags.load().as_secs()).await,
         None => report::run(flags).await,
     }
 }
