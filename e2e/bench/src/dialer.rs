@@ -4,14 +4,18 @@ use std::{fs, io, net::Ipv4Addr, path::Path, sync::Arc};
 
 use anyhow::{Context, Result};
 use hyper_util::rt::TokioIo;
-use identity::{Identity, TrustAnchors};
-use identity_core::{SpiffeId, TrustBundle};
+use identity::{Identity, KeyKind, Provider, Request, TrustAnchors};
+use identity_core::{SpiffeId, TrustBundle, TrustDomain};
 use rustls::{ClientConfig, pki_types::ServerName};
 use tokio::net::TcpStream;
 use tokio_rustls::{TlsConnector, client::TlsStream};
+use tokio_util::sync::CancellationToken;
 use tonic::transport::{Channel, Endpoint};
 
-use crate::service::{NAMESPACE, TRUST_DOMAIN};
+use crate::{
+    service::{NAMESPACE, TRUST_DOMAIN},
+    stage::Stage,
+};
 
 /// What hyper and tonic speak over.
 pub(crate) type Stream = TokioIo<TlsStream<TcpStream>>;
@@ -31,19 +35,34 @@ impl Dialer {
         Self::with(None, anchors, app_id, port)
     }
 
-    /// The same, with an identity to show.
-    pub(crate) fn identified(
-        own: &Identity,
-        anchors: &Path,
+    /// A sidecar of an app in [`NAMESPACE`] that calls the service `app_id` on the stage. It has
+    /// its identity from the stage's sentry, which believes everybody.
+    pub(crate) async fn of_app(
+        stage: &Stage,
+        app: &'static str,
         app_id: &str,
         port: u16,
     ) -> Result<Self> {
-        Self::with(Some(own), anchors, app_id, port)
+        let request = Request {
+            app_id: app,
+            namespace: NAMESPACE.to_owned(),
+            trust_domain: TrustDomain::new(TRUST_DOMAIN)?,
+            sentry_address: stage.sentry_address(),
+            key: KeyKind::Ed25519,
+            kubernetes: false,
+        };
+        let provider = Provider::new(request, read(&stage.anchors())?)?;
+        let identity = provider.identity();
+        // It lasts longer than any measurement, so nobody has to renew it.
+        tokio::select! {
+            () = identity.ready() => {}
+            () = provider.run(CancellationToken::new()) => {}
+        }
+        Self::with(Some(&identity), &stage.anchors(), app_id, port)
     }
 
     fn with(own: Option<&Identity>, anchors: &Path, app_id: &str, port: u16) -> Result<Self> {
-        let pem = fs::read(anchors).with_context(|| format!("read {}", anchors.display()))?;
-        let anchors = TrustAnchors::fixed(TrustBundle::from_pem(pem)?)?;
+        let anchors = read(anchors)?;
         let id = format!("spiffe://{TRUST_DOMAIN}/ns/{NAMESPACE}/{app_id}");
         let tls = identity::tls::client(own, &anchors, SpiffeId::new(id)?)?;
         Ok(Self { tls, port })
@@ -65,11 +84,20 @@ impl Dialer {
     }
 
     pub(crate) async fn dial(&self) -> io::Result<Stream> {
+        self.connect().await.map(TokioIo::new)
+    }
+
+    pub(crate) async fn connect(&self) -> io::Result<TlsStream<TcpStream>> {
         let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).await?;
         stream.set_nodelay(true)?;
         // A name is needed but never checked.
         let name = ServerName::try_from("bench").map_err(io::Error::other)?;
         let connector = TlsConnector::from(self.tls.clone());
-        Ok(TokioIo::new(connector.connect(name, stream).await?))
+        connector.connect(name, stream).await
     }
+}
+
+fn read(anchors: &Path) -> Result<TrustAnchors> {
+    let pem = fs::read(anchors).with_context(|| format!("read {}", anchors.display()))?;
+    Ok(TrustAnchors::fixed(TrustBundle::from_pem(pem)?)?)
 }

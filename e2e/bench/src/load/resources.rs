@@ -8,8 +8,6 @@ mod pods;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use identity::{KeyKind, Provider, Request, TrustAnchors};
-use identity_core::{TrustBundle, TrustDomain};
 use kube::{
     Api, Client,
     api::{ApiResource, DynamicObject, Patch, PatchParams},
@@ -17,7 +15,6 @@ use kube::{
 use proto::operator::v1::{ListComponentsRequest, operator_client::OperatorClient};
 use serde_json::{Value, json};
 use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
 use tonic::transport::Channel;
 
 use self::crowd::Crowd;
@@ -25,7 +22,7 @@ use super::callers::{Caller, drive};
 use crate::{
     dialer::Dialer,
     figures::Figure,
-    service::{NAMESPACE, Site, TRUST_DOMAIN},
+    service::{NAMESPACE, Site},
     stage::Stage,
     usage,
 };
@@ -70,27 +67,8 @@ struct Lister(OperatorClient<Channel>);
 // === impl Sidecars ===
 
 impl Sidecars {
-    /// With an identity of the stage's sentry, which believes everybody.
     async fn prepare(stage: &Stage, site: &Site) -> Result<Self> {
-        let pem = std::fs::read(stage.anchors()).context("read the trust anchors")?;
-        let anchors = TrustAnchors::fixed(TrustBundle::from_pem(pem)?)?;
-        let request = Request {
-            app_id: "shop",
-            namespace: NAMESPACE.to_owned(),
-            trust_domain: TrustDomain::new(TRUST_DOMAIN)?,
-            sentry_address: stage.sentry_address(),
-            key: KeyKind::Ed25519,
-            kubernetes: false,
-        };
-        let provider = Provider::new(request, anchors)?;
-        let identity = provider.identity();
-        // It lasts longer than any measurement, so nobody has to renew it.
-        tokio::select! {
-            () = identity.ready() => {}
-            () = provider.run(CancellationToken::new()) => {}
-        }
-        let operator = "dapr-operator";
-        let dialer = Dialer::identified(&identity, &stage.anchors(), operator, site.port)?;
+        let dialer = Dialer::of_app(stage, "shop", "dapr-operator", site.port).await?;
         Ok(Self { dialer })
     }
 

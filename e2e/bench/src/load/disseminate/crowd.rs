@@ -2,6 +2,7 @@
 
 use std::{
     cell::{Cell, RefCell},
+    io,
     rc::Rc,
     time::Duration,
 };
@@ -10,14 +11,18 @@ use anyhow::{Context, Result};
 use prost::Message;
 use proto::placement::v1::{Host, HostOperation};
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::TcpStream,
     sync::Notify,
     task::spawn_local,
     time::{sleep, timeout},
 };
 
-use super::http2::{self, Connection, Event, Step};
+use super::{
+    APP,
+    http2::{self, Connection, Event, Step},
+};
+use crate::{dialer::Dialer, service::NAMESPACE};
 
 /// Longer than anything here takes; who takes longer is not waited for.
 const LIMIT: Duration = Duration::from_secs(30);
@@ -25,10 +30,20 @@ const LIMIT: Duration = Duration::from_secs(30);
 const AGAIN: Duration = Duration::from_millis(5);
 const BUFFER: usize = 16 << 10;
 
+/// How the server is reached.
+pub(super) enum Way {
+    Plain(u16),
+    /// As sidecars of [`APP`].
+    Tls(Dialer),
+}
+
+trait Socket: AsyncRead + AsyncWrite + Unpin {}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Socket for S {}
+
 /// The sidecars, and what they have seen together.
-#[derive(Default)]
 pub(super) struct Crowd {
-    port: u16,
+    way: Way,
     members: RefCell<Vec<Rc<Notify>>>,
     /// The newest version that anybody was unlocked with, and how many were.
     latest: Cell<(u64, usize)>,
@@ -40,10 +55,14 @@ pub(super) struct Crowd {
 // === impl Crowd ===
 
 impl Crowd {
-    pub(super) fn of(port: u16) -> Rc<Self> {
+    pub(super) fn of(way: Way) -> Rc<Self> {
         Rc::new(Self {
-            port,
-            ..Self::default()
+            way,
+            members: RefCell::default(),
+            latest: Cell::default(),
+            bytes: Cell::default(),
+            lost: Cell::default(),
+            changed: Notify::new(),
         })
     }
 
@@ -108,11 +127,10 @@ impl Crowd {
     }
 
     async fn live(&self, index: usize) -> Result<()> {
-        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).await?;
-        stream.set_nodelay(true)?;
-        stream
-            .write_all(&http2::open(&report(index).encode_to_vec()))
-            .await?;
+        let mut stream = self.way.dial().await?;
+        let report = self.report(index).encode_to_vec();
+        stream.write_all(&http2::open(&report)).await?;
+        stream.flush().await?;
         let (mut connection, mut buffer) = (Connection::default(), vec![0; BUFFER]);
         let (mut out, mut events) = (Vec::new(), Vec::new());
         loop {
@@ -128,12 +146,14 @@ impl Crowd {
                 let Event::Order { step, version } = event else {
                     return Ok(());
                 };
-                http2::message(&mut out, &answer(index, step, version).encode_to_vec());
+                let answer = self.answer(index, step, version);
+                http2::message(&mut out, &answer.encode_to_vec());
                 if step == Step::Unlock {
                     self.unlocked(version);
                 }
             }
             stream.write_all(&out).await?;
+            stream.flush().await?;
             out.clear();
         }
     }
@@ -147,38 +167,56 @@ impl Crowd {
         }
         self.changed.notify_waiters();
     }
-}
 
-fn report(index: usize) -> Host {
-    Host {
-        name: format!(
-            "10.{}.{}.{}:50002",
-            index >> 16,
-            index >> 8 & 255,
-            index & 255
-        ),
-        entities: vec!["actor".into()],
-        ..message(index, HostOperation::Report)
+    fn report(&self, index: usize) -> Host {
+        Host {
+            name: format!(
+                "10.{}.{}.{}:50002",
+                index >> 16,
+                index >> 8 & 255,
+                index & 255
+            ),
+            entities: vec!["actor".into()],
+            ..self.message(index, HostOperation::Report)
+        }
+    }
+
+    fn answer(&self, index: usize, step: Step, version: u64) -> Host {
+        let operation = match step {
+            Step::Lock => HostOperation::Lock,
+            Step::Update => HostOperation::Update,
+            Step::Unlock => HostOperation::Unlock,
+        };
+        Host {
+            version: Some(version),
+            ..self.message(index, operation)
+        }
+    }
+
+    fn message(&self, index: usize, operation: HostOperation) -> Host {
+        Host {
+            id: match self.way {
+                Way::Plain(_) => format!("app-{}", index / 10),
+                Way::Tls(_) => APP.into(),
+            },
+            namespace: NAMESPACE.into(),
+            operation: operation.into(),
+            ..Host::default()
+        }
     }
 }
 
-fn answer(index: usize, step: Step, version: u64) -> Host {
-    let operation = match step {
-        Step::Lock => HostOperation::Lock,
-        Step::Update => HostOperation::Update,
-        Step::Unlock => HostOperation::Unlock,
-    };
-    Host {
-        version: Some(version),
-        ..message(index, operation)
-    }
-}
+// === impl Way ===
 
-fn message(index: usize, operation: HostOperation) -> Host {
-    Host {
-        id: format!("app-{}", index / 10),
-        namespace: "bench".into(),
-        operation: operation.into(),
-        ..Host::default()
+impl Way {
+    async fn dial(&self) -> io::Result<Box<dyn Socket>> {
+        Ok(match self {
+            Self::Tls(dialer) => Box::new(dialer.connect().await?),
+            Self::Plain(port) => {
+                let stream = TcpStream::connect(("127.0.0.1", *port)).await?;
+                stream.set_nodelay(true)?;
+                Box::new(stream)
+            }
+        })
     }
 }
