@@ -62,8 +62,10 @@ pub(crate) struct World {
     /// Addresses of pods that are being deleted.
     deleted: BTreeSet<IpAddr>,
     pub(crate) now: Duration,
-    /// Whom the leader waits for, and until when.
-    awaited: (BTreeSet<String>, Duration),
+    /// Whom the leader waits for, if it knows, and until when.
+    awaited: (Option<BTreeSet<String>>, Duration),
+    /// Streams that the server takes to be open; without any it forgets the namespace.
+    served: BTreeSet<StreamId>,
     queue: BinaryHeap<Reverse<(Duration, u64, Happening)>>,
     sidecars: BTreeMap<StreamId, Sidecar>,
     names: u64,
@@ -82,6 +84,7 @@ impl World {
             namespace: Namespace::new(settings),
             deleted: BTreeSet::new(),
             awaited: Default::default(),
+            served: BTreeSet::new(),
             now: Duration::ZERO,
             queue: BinaryHeap::new(),
             sidecars: BTreeMap::new(),
@@ -125,7 +128,7 @@ impl World {
                 Happening::Act(index) => self.act(&acts[index].1),
                 Happening::Arrive(stream) => self.arrive(stream),
                 Happening::Deliver(stream) => self.deliver(stream),
-                Happening::Close(stream) => self.event(Event::Closed { stream }),
+                Happening::Close(stream) => self.closed(stream),
                 Happening::Return {
                     name,
                     explicit,
@@ -220,13 +223,19 @@ impl World {
     }
 
     /// The old leader is gone with all streams, and what was on its way on them. The new one knows
-    /// by name whom it served; those that live come back.
+    /// by name whom it served, or nothing if it was started anew; those that live come back.
     fn elect(&mut self) {
         let known = self.namespace.hosts().iter().map(|host| host.name.clone());
         let known: BTreeSet<_> = known.collect();
         let ends = self.now + REUNION;
-        self.namespace = Namespace::reuniting(self.settings, known.clone(), ends);
-        self.awaited = (known, ends);
+        let remembers = self.draw(4) > 0;
+        self.namespace = if remembers {
+            Namespace::reuniting(self.settings, known.clone(), ends)
+        } else {
+            Namespace::gathering(self.settings, ends)
+        };
+        self.awaited = (remembers.then_some(known), ends);
+        self.served.clear();
         self.tell_deleted();
         let streams: Vec<_> = self.sidecars.keys().copied().collect();
         for stream in streams {
@@ -270,12 +279,23 @@ impl World {
         };
         let host = sidecar.host();
         self.sidecars.insert(stream, sidecar);
+        self.served.insert(stream);
         self.event(Event::Opened { stream, host });
     }
 
     fn leave(&mut self, stream: StreamId) {
         self.sidecar(stream).open = false;
+        self.closed(stream);
+    }
+
+    /// The server notices that a stream is gone.
+    fn closed(&mut self, stream: StreamId) {
         self.event(Event::Closed { stream });
+        if self.served.remove(&stream) && self.served.is_empty() {
+            self.namespace = Namespace::new(self.settings);
+            self.awaited = Default::default();
+            self.tell_deleted();
+        }
     }
 
     /// Only clients that say so can report at any time.
@@ -376,7 +396,7 @@ impl World {
         let sidecar = self.sidecar(stream);
         assert!(sidecar.frozen, "{stream:?} answered and was dropped");
         sidecar.open = false;
-        self.event(Event::Closed { stream });
+        self.closed(stream);
     }
 
     /// The table as the namespace would send it now.
@@ -406,10 +426,8 @@ impl World {
                 .values()
                 .any(|it| it.name == *name && it.since >= ends.saturating_sub(REUNION))
         };
-        assert!(
-            self.now >= *ends || names.iter().all(back),
-            "a table without those expected"
-        );
+        let all = names.as_ref().is_some_and(|names| names.iter().all(back));
+        assert!(self.now >= *ends || all, "a table without those expected");
     }
 
     fn registered(&self) -> impl Iterator<Item = (&StreamId, &Sidecar)> {
