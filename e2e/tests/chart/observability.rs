@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeSet, fs, path::Path};
 
+use cluster::DaprModule;
 use rstest::rstest;
 use serde_json::Value;
 
@@ -132,6 +133,38 @@ fn exist(place: &Path, expression: &str) {
     assert!(!named.is_empty(), "{}: {expression}", place.display());
     let unknown: Vec<_> = named.difference(&all_listed()).cloned().collect();
     assert!(unknown.is_empty(), "{}: {unknown:?}", place.display());
+}
+
+/// What only a program in Go has, and when a process started.
+const NOT_HERE: [&str; 3] = [
+    "go_goroutines",
+    "go_memstats_alloc_bytes",
+    "process_start_time_seconds",
+];
+
+/// Dapr's own board of the control plane has data from us.
+#[test]
+fn the_board_of_the_original_shows_what_it_knows() {
+    let module = DaprModule::find(&workspace()).unwrap();
+    let board = module
+        .dir
+        .join("grafana/grafana-system-services-dashboard.json");
+    let board = fs::read_to_string(board).unwrap();
+    let expressions = board.split("\"expr\": \"").skip(1);
+    let expressions: Vec<&str> = expressions.filter_map(|rest| rest.lines().next()).collect();
+    assert!(expressions.len() > 10, "{}", expressions.len());
+    let words = |text: &str| -> BTreeSet<String> {
+        let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+        let metrics = words.filter(|word| is_metric(word) || word.starts_with("go_"));
+        metrics.map(str::to_owned).collect()
+    };
+    let read: BTreeSet<String> = expressions.into_iter().flat_map(words).collect();
+    let unknown: Vec<_> = read
+        .difference(&all_listed())
+        .filter(|name| !NOT_HERE.contains(&name.as_str()))
+        .cloned()
+        .collect();
+    assert!(unknown.is_empty(), "{unknown:?}");
 }
 
 /// Where reasons are made, of Events and of conditions.

@@ -94,3 +94,63 @@ fn knows(root: &Value, schema: &Value, path: &[&str]) -> bool {
         below => knows(root, below, rest),
     }
 }
+
+/// Fields that the original's definitions have and ours lack, or have as something else.
+fn lacking(theirs: &Value, ours: &Value, path: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    for key in [
+        "type",
+        "format",
+        "enum",
+        "x-kubernetes-preserve-unknown-fields",
+    ] {
+        if theirs[key] != ours[key] {
+            found.push(format!("{path}: {key}"));
+        }
+    }
+    for (name, below) in theirs["properties"].as_object().into_iter().flatten() {
+        let (own, path) = (&ours["properties"][name], format!("{path}.{name}"));
+        if own.is_null() {
+            found.push(path);
+        } else {
+            found.extend(lacking(below, own, &path));
+        }
+    }
+    for key in ["items", "additionalProperties"] {
+        if theirs[key].is_object() {
+            found.extend(lacking(&theirs[key], &ours[key], &format!("{path}.{key}")));
+        }
+    }
+    let required = theirs["required"].as_array().cloned().unwrap_or_default();
+    let more = ours["required"].as_array().into_iter().flatten();
+    let more = more.filter(|name| !required.contains(name));
+    found.extend(more.map(|name| format!("{path}: {name} is required")));
+    found
+}
+
+fn definitions(chart: &Path) -> Vec<Value> {
+    let files = fs::read_dir(chart.join("crds")).unwrap();
+    files.map(|file| yaml(&file.unwrap().path())).collect()
+}
+
+/// A resource that the original's definitions take is taken by ours, field for field.
+#[test]
+fn every_field_of_the_original_s_kinds_is_there() {
+    let module = DaprModule::find(&workspace()).unwrap();
+    let ours = definitions(&workspace().join("charts/dapr"));
+    let theirs = definitions(&module.chart());
+    assert_eq!(theirs.len(), 7);
+    for kind in theirs {
+        let name = &kind["metadata"]["name"];
+        let own = ours.iter().find(|one| &one["metadata"]["name"] == name);
+        let own = &own.unwrap()["spec"]["versions"];
+        for version in kind["spec"]["versions"].as_array().unwrap() {
+            let own = own.as_array().unwrap().iter();
+            let mut same = own.filter(|own| own["name"] == version["name"]);
+            let (theirs, ours) = (&version["schema"], &same.next().unwrap()["schema"]);
+            let schema = "openAPIV3Schema";
+            let lacking = lacking(&theirs[schema], &ours[schema], &name.to_string());
+            assert!(lacking.is_empty(), "{lacking:#?}");
+        }
+    }
+}
