@@ -112,7 +112,7 @@ async fn measure(pid: u32, way: Way, size: Size) -> Result<Vec<Figure>> {
             used.simulation / steps,
         ),
         Figure::new(
-            told("the simulation's share of the machine"),
+            told("share of the simulation"),
             "%",
             share(used.simulation, waited),
         ),
@@ -154,7 +154,7 @@ impl Size {
 
 impl fmt::Display for Size {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let how = if self.tls { " with TLS" } else { "" };
+        let how = if self.tls { ", TLS" } else { "" };
         write!(f, "{} sidecars{how}", self.sidecars)
     }
 }
