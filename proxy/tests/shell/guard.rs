@@ -215,3 +215,24 @@ async fn is_served(address: std::net::SocketAddr) -> bool {
     let _ = stream.write_all(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n").await;
     stream.read(&mut [0; 1]).await.is_ok_and(|read| read == 1)
 }
+
+/// So that daprd's own call of the app is not taken for an event.
+#[rstest]
+#[case("/v1.0/invoke/orders/method/tick", &[], true)]
+#[case("/tick", &[("dapr-app-id", "orders")], true)]
+#[case("/dapr.proto.runtime.v1.Dapr/InvokeService", &[GRPC], true)]
+#[case("/v1.0/publish/broker/orders", &[], false)]
+#[tokio::test]
+async fn calls_of_apps_are_marked(
+    #[case] path: &str,
+    #[case] headers: &[(&str, &str)],
+    #[case] expected: bool,
+) {
+    let daprd = Backend::echo().await;
+    let address = guarding(open_guard(), daprd.address, no_end()).await;
+    Caller::new(address, Http::Two)
+        .call("POST", path, headers, "")
+        .await;
+    let asked = daprd.asked().pop().unwrap();
+    assert_eq!(asked.headers.contains_key("trilby-invoked"), expected);
+}
