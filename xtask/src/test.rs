@@ -145,9 +145,10 @@ fn deny(workspace: &Path) -> Result<()> {
     shown(&mut deny, "see deny.toml for what is allowed and why")
 }
 
-/// The programs first, since the process tests run them.
+/// The programs first, since the process tests run them, some with sidecars.
 fn tests(workspace: &Path) -> Result<()> {
     crate::build::services(workspace, Progress)?;
+    Tools::ensure(workspace, &[Group::Daprd], Progress)?;
     nextest(workspace, "default")
 }
 

@@ -169,11 +169,10 @@ async fn event(State(app): Shared, Json(event): Json<Value>) -> Json<Value> {
 
 /// What `bindings.cron` sends: nothing but the time, as a header.
 async fn tick(State(app): Shared, headers: HeaderMap) -> StatusCode {
-    let time = headers.get("readtimeutc").and_then(|time| time.to_str().ok());
-    match app.record(json!({"data": time})).await {
-        Ok(()) => StatusCode::OK,
-        Err(_) => StatusCode::INTERNAL_SERVER_ERROR,
-    }
+    let time = headers
+        .get("readtimeutc")
+        .and_then(|time| time.to_str().ok());
+    kept(&app, json!({"data": time})).await
 }
 
 async fn actor_config(State(app): Shared) -> Json<Value> {
@@ -200,12 +199,20 @@ async fn act(
 async fn reminded(
     State(app): Shared,
     Path((_, id, name)): Path<(String, String, String)>,
-) -> Result<(), String> {
-    app.record(json!({"actor": id, "reminder": name})).await
+) -> StatusCode {
+    kept(&app, json!({"actor": id, "reminder": name})).await
 }
 
-async fn job(State(app): Shared, Path(name): Path<String>) -> Result<(), String> {
-    app.record(json!({"job": name})).await
+async fn job(State(app): Shared, Path(name): Path<String>) -> StatusCode {
+    kept(&app, json!({"job": name})).await
+}
+
+/// Keeps what happened; daprd comes again if that fails.
+async fn kept(app: &App, event: Value) -> StatusCode {
+    match app.record(event).await {
+        Ok(()) => StatusCode::OK,
+        Err(_) => StatusCode::INTERNAL_SERVER_ERROR,
+    }
 }
 
 #[cfg(test)]

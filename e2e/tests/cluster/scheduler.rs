@@ -31,10 +31,20 @@ fn jobs_and_reminders_work_with_the_scheduler_of_dapr() {
         restart(apps);
         let name = format!("once-{}", std::process::id());
         let job = format!("/v1.0-alpha1/jobs/{name}");
-        post(apps, &job, r#"{"dueTime": "1s", "data": {"a": "b"}}"#);
+        post(
+            apps,
+            "front",
+            &job,
+            r#"{"dueTime": "1s", "data": {"a": "b"}}"#,
+        );
         told(apps, "front", &format!(r#""job":"{name}""#));
         let reminder = "/v1.0/actors/counter/reminded/reminders/tick";
-        post(apps, reminder, r#"{"dueTime": "1s", "period": "1s"}"#);
+        post(
+            apps,
+            "back",
+            reminder,
+            r#"{"dueTime": "1s", "period": "1s"}"#,
+        );
         told(apps, "back", r#""reminder":"tick""#);
         install.up().unwrap();
         let words = ["get", "statefulset", "--namespace", CONTROL_PLANE];
@@ -52,12 +62,11 @@ fn restart(apps: &Apps<'_>) {
     settled(apps);
 }
 
-/// Has front post to its daprd, until that is taken.
-fn post(apps: &Apps<'_>, path: &str, body: &str) {
+/// Has an application post to its daprd, until that is taken. Reminders are for their own hosts.
+fn post(apps: &Apps<'_>, app: &str, path: &str, body: &str) {
     let order = json!({"urls": [path], "body": body, "rate": 1, "seconds": 1});
     until(&format!("{path} is taken"), SOON, || {
-        let outcome = load::run(apps, "front", &order);
-        println!("{outcome}");
+        let outcome = load::run(apps, app, &order);
         Ok((outcome["failed"] == 0).then_some(()))
     })
     .unwrap();
