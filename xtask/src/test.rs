@@ -18,6 +18,9 @@ pub(crate) struct Test {
     /// Leave out the checks that need root and a local cluster
     #[arg(long)]
     no_cluster: bool,
+    /// Also switch control planes under traffic, which takes a quarter of an hour
+    #[arg(long, conflicts_with = "no_cluster")]
+    long: bool,
     /// Leave the local cluster up afterwards
     #[arg(long)]
     keep_cluster: bool,
@@ -35,7 +38,8 @@ const CHECKS: [Check; 7] = [
     ("unit, property and process tests", tests),
     ("chart and API server tests", api_server_tests),
 ];
-const CLUSTER_CHECKS: [Check; 1] = [("cluster tests", cluster_tests)];
+const CLUSTER_CHECKS: [Check; 1] = [("cluster tests", |at| cluster_tests(at, "cluster"))];
+const LONG_CHECKS: [Check; 1] = [("long cluster tests", |at| cluster_tests(at, "long"))];
 
 /// Runs every check, whichever fail, and ends with a table.
 pub(crate) fn run(workspace: &Path, wanted: &Test) -> Result<()> {
@@ -43,6 +47,9 @@ pub(crate) fn run(workspace: &Path, wanted: &Test) -> Result<()> {
     let mut results = run_all(workspace, &CHECKS);
     if !wanted.no_cluster {
         results.extend(run_all(workspace, &CLUSTER_CHECKS));
+        if wanted.long {
+            results.extend(run_all(workspace, &LONG_CHECKS));
+        }
         if !wanted.keep_cluster {
             results.push(timed("end the local cluster", || {
                 Cluster::new(workspace)?.down(Progress)
@@ -157,9 +164,9 @@ fn api_server_tests(workspace: &Path) -> Result<()> {
     nextest(workspace, "api-server")
 }
 
-fn cluster_tests(workspace: &Path) -> Result<()> {
+fn cluster_tests(workspace: &Path, profile: &str) -> Result<()> {
     let (cluster, images) = demo::prepare(workspace)?;
-    let mut nextest = helpers::nextest(workspace, "cluster");
+    let mut nextest = helpers::nextest(workspace, profile);
     nextest
         .env("TRILBY_TAG", images.tag)
         .env("TRILBY_DAPRD", images.daprd);
