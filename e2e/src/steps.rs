@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::{Apps, Kube, NAMESPACE, apps::LATE_COMPONENT};
 
-pub use certificates::certificate_chain;
+pub use certificates::{certificate_chain, roots};
 pub use modes::modes;
 
 /// Long enough for what happens within a second or two.

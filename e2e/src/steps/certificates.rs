@@ -15,11 +15,11 @@ use crate::{Apps, CONTROL_PLANE, Kube, NAMESPACE};
 /// The sidecar's port for other sidecars.
 const INTERNAL: &str = ":50002";
 
-/// Proves that back's sidecar presents a chain that ends in sentry's root.
+/// The roots that sidecars are given now, PEM.
 ///
 /// # Errors
-/// If it presents none, or one of another root.
-pub fn certificate_chain(apps: &Apps<'_>) -> Result<String> {
+/// If there is no trust bundle, or nothing in it.
+pub fn roots(kube: &Kube) -> Result<String> {
     let words = [
         "get",
         "configmap",
@@ -27,10 +27,18 @@ pub fn certificate_chain(apps: &Apps<'_>) -> Result<String> {
         "--namespace",
         CONTROL_PLANE,
     ];
-    let bundle = apps.kube.json(&words)?;
-    let root = bundle["data"]["ca.crt"]
-        .as_str()
-        .context("dapr-trust-bundle has no ca.crt")?;
+    let bundle = kube.json(&words)?;
+    let roots = bundle["data"]["ca.crt"].as_str();
+    let roots = roots.context("dapr-trust-bundle has no ca.crt")?;
+    Ok(roots.to_owned())
+}
+
+/// Proves that back's sidecar presents a chain that ends in sentry's root.
+///
+/// # Errors
+/// If it presents none, or one of another root.
+pub fn certificate_chain(apps: &Apps<'_>) -> Result<String> {
+    let root = roots(apps.kube)?;
     let file = std::env::temp_dir().join(format!("trilby-root-{}.pem", std::process::id()));
     fs::write(&file, root)?;
     let forward = Forward::open(apps.kube, &pod(apps.kube, "back")?)?;

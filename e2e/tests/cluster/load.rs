@@ -1,5 +1,8 @@
 //! Calls at a steady rate from within an application's pod.
 
+use std::time::Duration;
+
+use cluster::until;
 use e2e::{Apps, steps::pod};
 use serde_json::{Value, json};
 
@@ -20,4 +23,12 @@ pub(crate) fn run(apps: &Apps<'_>, app: &str, load: &Value) -> Value {
     let from = pod(apps.kube, app).unwrap();
     let outcome = apps.kube.call(&from, "load", Some(&load.to_string()));
     serde_json::from_str(&outcome.unwrap()).unwrap()
+}
+
+/// Waits until an application answers at this path.
+pub(crate) fn reached(apps: &Apps<'_>, app: &str, path: &str, within: Duration) {
+    until(&format!("{app} answers at {path}"), within, || {
+        Ok(apps.kube.call(&pod(apps.kube, app)?, path, None).ok())
+    })
+    .unwrap();
 }

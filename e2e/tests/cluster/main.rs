@@ -5,6 +5,7 @@
 
 mod cli;
 mod jobs;
+mod late;
 mod live_switch;
 mod load;
 mod no_bare_pod;

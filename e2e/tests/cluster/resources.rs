@@ -3,12 +3,11 @@
 use std::{thread, time::Duration};
 
 use cluster::until;
-use e2e::{Apps, NAMESPACE, modes::rolled_out, steps::pod};
+use e2e::{Apps, NAMESPACE, steps::pod};
 use serde_json::Value;
 
-use crate::stage::stage;
+use crate::{late, stage::stage};
 
-const APP: &str = include_str!("../../manifests/late-app.yaml");
 const CONFIGURATION: &str = include_str!("../../manifests/hot/configuration.yaml");
 const OLDER: &str = include_str!("../../manifests/hot/subscription-v1alpha1.yaml");
 const NEWER: &str = include_str!("../../manifests/hot/subscription-v2alpha1.yaml");
@@ -125,12 +124,7 @@ struct Sidecar<'a> {
 impl Sidecar<'_> {
     fn start(&self) {
         self.apply(CONFIGURATION, "ActorStateTTL");
-        let manifest = APP
-            .replace("${NAME}", "hot")
-            .replace("${SETTING}", SETTINGS)
-            .replace("${IMAGE}", &self.apps.image);
-        self.apps.kube.apply(&manifest).unwrap();
-        rolled_out(self.apps, "deployment/hot").unwrap();
+        late::start(self.apps, "hot", SETTINGS);
         self.enables("ActorStateTTL");
     }
 

@@ -6,9 +6,12 @@ use cluster::{output, until};
 use e2e::{Apps, CONTROL_PLANE, Install, NAMESPACE, steps::pod};
 use serde_json::Value;
 
-use crate::{live_switch::FOUND, stage::stage};
+use crate::{
+    late::{self, FOUND},
+    load::reached,
+    stage::stage,
+};
 
-const MANIFEST: &str = include_str!("../../manifests/late-app.yaml");
 /// Namespace of the second control plane, and of what it serves.
 const CANARY: &str = "dapr-canary";
 const SERVED: &str = "trilby-canary";
@@ -23,17 +26,8 @@ fn a_labelled_namespace_belongs_to_the_control_plane_of_that_name() {
         assert!(args(apps, SERVED, &name).contains("dapr-placement-server.dapr-canary.svc"));
         let front = pod(apps.kube, "front").unwrap();
         assert!(args(apps, NAMESPACE, &front).contains("dapr-api.dapr-system.svc"));
-        until("each finds the other", FOUND, || {
-            Ok(apps
-                .kube
-                .call(
-                    &pod(apps.kube, "front")?,
-                    "call/since.trilby-canary/hello",
-                    None,
-                )
-                .ok())
-        })
-        .unwrap();
+        // Each finds the other.
+        reached(apps, "front", "call/since.trilby-canary/hello", FOUND);
         gone(install);
     });
 }
@@ -79,11 +73,8 @@ fn serve(apps: &Apps<'_>) {
          labels: {{trilby.dev/revision: canary}}}}}}"
     );
     apps.kube.apply(&namespace).unwrap();
-    let manifest = MANIFEST
-        .replace("namespace: trilby-demo", &format!("namespace: {SERVED}"))
-        .replace("${NAME}", "since")
-        .replace("${SETTING}", "dapr.io/log-level: info")
-        .replace("${IMAGE}", &apps.image);
+    let manifest = late::manifest(apps, "since", "dapr.io/log-level: info")
+        .replace("namespace: trilby-demo", &format!("namespace: {SERVED}"));
     apps.kube.apply(&manifest).unwrap();
     let words = ["rollout", "status", "deployment/since", "--timeout=2m"];
     let there = ["--namespace", SERVED];

@@ -3,16 +3,16 @@
 use std::{thread, time::Duration};
 
 use cluster::until;
-use e2e::{Apps, CONTROL_PLANE, Install, NAMESPACE, SERVICES, modes::rolled_out, steps::pod};
+use e2e::{Apps, CONTROL_PLANE, Install, NAMESPACE, SERVICES};
 use serde_json::Value;
 
 use crate::{
+    late,
     load::{self, DAPR},
     resources::while_subscriptions_are_listed,
     stage::stage,
 };
 
-const MANIFEST: &str = include_str!("../../manifests/late-app.yaml");
 const BUNDLE: &str = "dapr-trust-bundle";
 /// Calls per second of each application.
 const RATE: u32 = 20;
@@ -33,15 +33,10 @@ fn sidecars_of_every_age_call_each_other_through_rotations() {
         while_all_call(apps, &names, || {
             while_subscriptions_are_listed(apps, || renew_control_plane(install));
         });
-        until("the oldest sidecar reaches placement", HEEDED, || {
-            Ok(apps
-                .kube
-                .call(&pod(apps.kube, "front")?, "count/rotated", None)
-                .ok())
-        })
-        .unwrap();
+        // The oldest sidecar finds placement.
+        load::reached(apps, "front", "count/rotated", HEEDED);
         assert_eq!(restarts(apps), before);
-        leave(apps, &names);
+        late::leave(apps, &names);
     });
 }
 
@@ -92,20 +87,9 @@ fn activated(apps: &Apps<'_>) -> u64 {
 /// Starts an application that knows the roots of now, and waits until the others find it.
 fn join(apps: &Apps<'_>, round: u32) -> String {
     let name = format!("late-{round}");
-    let manifest = MANIFEST
-        .replace("${NAME}", &name)
-        .replace("${SETTING}", "dapr.io/config: demo")
-        .replace("${IMAGE}", &apps.image);
-    apps.kube.apply(&manifest).unwrap();
-    rolled_out(apps, &format!("deployment/{name}")).unwrap();
-    // A sidecar may have asked before the Service was there.
-    for from in ["front", "back", &name] {
-        until(&format!("{from} finds {name}"), HEEDED, || {
-            let path = format!("call/{name}/hello");
-            Ok(apps.kube.call(&pod(apps.kube, from)?, &path, None).ok())
-        })
-        .unwrap();
-    }
+    late::start(apps, &name, "dapr.io/config: demo");
+    let all = ["front", "back", &name].map(str::to_owned);
+    late::found(apps, &all, &name);
     name
 }
 
@@ -130,11 +114,4 @@ fn restarts(apps: &Apps<'_>) -> u64 {
     containers
         .filter_map(|one| one["restartCount"].as_u64())
         .sum()
-}
-
-fn leave(apps: &Apps<'_>, names: &[String]) {
-    for name in names.iter().skip(2) {
-        let words = ["delete", "deployment", name, "--namespace", NAMESPACE];
-        apps.kube.run(&words).unwrap();
-    }
 }

@@ -101,17 +101,6 @@ fn secret(install: &Install<'_>, key: &str) -> String {
     secret["data"][key].as_str().unwrap_or_default().to_owned()
 }
 
-/// The roots that sidecars are given now, PEM.
-fn roots(install: &Install<'_>) -> String {
-    let words = ["get", "configmap", "dapr-trust-bundle"];
-    let there = ["--namespace", CONTROL_PLANE];
-    let copy = install.kube.json(&[&words[..], &there].concat()).unwrap();
-    copy["data"]["ca.crt"]
-        .as_str()
-        .unwrap_or_default()
-        .to_owned()
-}
-
 #[test]
 fn the_command_reads_a_release() {
     stage(|install, apps| {

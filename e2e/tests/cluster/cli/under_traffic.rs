@@ -3,12 +3,15 @@
 use std::process::Command;
 
 use cluster::{output, until};
-use e2e::{Apps, CONTROL_PLANE, Install, NAMESPACE, steps::pod};
+use e2e::{
+    Apps, CONTROL_PLANE, Install, NAMESPACE,
+    steps::{pod, roots},
+};
 
-use super::{Dapr, HEEDED, repository::ORIGINAL, roots, secret};
+use super::{Dapr, HEEDED, repository::ORIGINAL, secret};
 use crate::{
+    late::found,
     live_switch::{
-        found,
         releases::{Releases, originals},
         traffic::during,
     },
@@ -26,7 +29,7 @@ fn the_command_upgrades_and_renews_under_traffic() {
         let dapr = Dapr::new(install);
         let names = ["front".to_owned(), "back".to_owned()];
         let pods = names.clone().map(|name| pod(apps.kube, &name).unwrap());
-        let first = roots(install);
+        let first = roots(install.kube).unwrap();
         during(apps, &names, || {
             dapr.say(&format!("upgrade -k {}", dapr.values()))
         });
@@ -51,7 +54,10 @@ fn the_command_upgrades_and_renews_under_traffic() {
         during(apps, &names, || by_helm(install));
         let root = first.split_inclusive("-----END CERTIFICATE-----").next();
         let root = root.unwrap().trim();
-        assert!(roots(install).contains(root), "a sidecar's root is gone");
+        assert!(
+            roots(install.kube).unwrap().contains(root),
+            "a sidecar's root is gone"
+        );
         let now = names.clone().map(|name| pod(apps.kube, &name).unwrap());
         assert_eq!(now, pods, "a pod was replaced");
     });
@@ -164,11 +170,11 @@ fn the_command_uninstalls_and_installs() {
     stage(|install, apps| {
         let dapr = Dapr::new(install);
         let names = ["front".to_owned(), "back".to_owned()];
-        let before = roots(install);
+        let before = roots(install.kube).unwrap();
         assert!(!before.is_empty(), "there is no bundle to keep");
         assert!(dapr.say("uninstall -k").contains("successfully"));
         nothing_is_left_in_the_way(install);
-        assert_eq!(roots(install), before, "the bundle stays");
+        assert_eq!(roots(install.kube).unwrap(), before, "the bundle stays");
         let role = ["create", "clusterrole", DASHBOARD, "--verb=get"];
         let role = [&role[..], &["--resource=configmaps"]].concat();
         install.kube.run(&role).unwrap();
@@ -177,7 +183,10 @@ fn the_command_uninstalls_and_installs() {
         install.kube.run(&words).unwrap();
         install.ready().unwrap();
         dapr.healthy("1");
-        assert!(roots(install).contains(before.trim()), "another root");
+        assert!(
+            roots(install.kube).unwrap().contains(before.trim()),
+            "another root"
+        );
         during(apps, &names, || ());
     });
 }

@@ -3,20 +3,16 @@
 pub(crate) mod releases;
 pub(crate) mod traffic;
 
-use std::time::Duration;
-
-use cluster::until;
-use e2e::{Apps, NAMESPACE, modes::rolled_out, steps::pod};
+use e2e::{Apps, NAMESPACE, steps::pod};
 use rstest::rstest;
 use serde_json::Value;
 
-use crate::stage::{settled, stage};
+use crate::{
+    late,
+    stage::{settled, stage},
+};
 use releases::{Maker, Releases};
 use traffic::during;
-
-const MANIFEST: &str = include_str!("../../../manifests/late-app.yaml");
-/// Until a sidecar has forgotten that an application was not there.
-pub(crate) const FOUND: Duration = Duration::from_secs(90);
 
 #[rstest]
 fn to_ours_and_back_without_a_failed_call(#[values(false, true)] ha: bool) {
@@ -25,7 +21,7 @@ fn to_ours_and_back_without_a_failed_call(#[values(false, true)] ha: bool) {
         releases.begin_with_the_original(apps);
         let mut names = vec!["front".to_owned(), "back".to_owned()];
         for name in &names {
-            found(apps, &names, name);
+            late::found(apps, &names, name);
         }
         let (before, root) = (Sidecars::of(apps), releases.root());
         for (round, maker) in [
@@ -43,7 +39,7 @@ fn to_ours_and_back_without_a_failed_call(#[values(false, true)] ha: bool) {
             during(apps, &names, || ());
         }
         assert_eq!(before.of_now(apps), before);
-        leave(apps, &names);
+        late::leave(apps, &names);
         settled(apps);
     });
 }
@@ -98,31 +94,8 @@ fn restarts(apps: &Apps<'_>, pod: &str) -> u64 {
 /// Starts an application whose sidecar is injected by the control plane of now.
 fn join(apps: &Apps<'_>, others: &[String], round: &str) -> String {
     let name = format!("since-{round}");
-    let manifest = MANIFEST
-        .replace("${NAME}", &name)
-        .replace("${SETTING}", "dapr.io/log-level: info")
-        .replace("${IMAGE}", &apps.image);
-    apps.kube.apply(&manifest).unwrap();
-    rolled_out(apps, &format!("deployment/{name}")).unwrap();
+    late::start(apps, &name, "dapr.io/log-level: info");
     let all = [others, std::slice::from_ref(&name)].concat();
-    found(apps, &all, &name);
+    late::found(apps, &all, &name);
     name
-}
-
-/// Waits until all find an application: a sidecar may have asked before its Service was there.
-pub(crate) fn found(apps: &Apps<'_>, names: &[String], name: &str) {
-    for from in names {
-        until(&format!("{from} finds {name}"), FOUND, || {
-            let path = format!("call/{name}/hello");
-            Ok(apps.kube.call(&pod(apps.kube, from)?, &path, None).ok())
-        })
-        .unwrap();
-    }
-}
-
-fn leave(apps: &Apps<'_>, names: &[String]) {
-    for name in names.iter().skip(2) {
-        let words = ["delete", "deployment", name, "--namespace", NAMESPACE];
-        apps.kube.run(&words).unwrap();
-    }
 }

@@ -3,8 +3,7 @@
 use std::{path::PathBuf, time::Duration};
 
 use cluster::{DaprModule, Group, Progress, Tools, images, output, until};
-use e2e::{Apps, CONTROL_PLANE, Install};
-use serde_json::Value;
+use e2e::{Apps, CONTROL_PLANE, Install, steps::roots};
 
 use crate::stage::local_cluster;
 
@@ -120,15 +119,7 @@ impl<'a> Releases<'a> {
 
     /// The roots that sidecars are given now, PEM.
     pub(crate) fn roots(&self) -> String {
-        let words = [
-            "get",
-            "configmap",
-            "dapr-trust-bundle",
-            "--namespace",
-            CONTROL_PLANE,
-        ];
-        let bundle: Value = self.install.kube.json(&words).unwrap();
-        bundle["data"]["ca.crt"].as_str().unwrap().to_owned()
+        roots(self.install.kube).unwrap()
     }
 
     /// The one root of a bundle that has one.

@@ -5,8 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use cluster::until;
-use e2e::{Apps, steps::pod};
+use e2e::Apps;
 use serde_json::Value;
 
 use crate::load::{self, DAPR};
@@ -34,13 +33,7 @@ const SOON: Duration = Duration::from_mins(1);
 impl<'a> Calls<'a> {
     /// Waits until an actor answers.
     pub(crate) fn wait_for_actors(apps: &'a Apps<'a>) -> Self {
-        let answers = || {
-            Ok(apps
-                .kube
-                .call(&pod(apps.kube, "front")?, "count/first", None)
-                .ok())
-        };
-        until("actors answer", SOON, answers).unwrap();
+        load::reached(apps, "front", "count/first", SOON);
         Self(apps)
     }
 

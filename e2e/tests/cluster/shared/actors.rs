@@ -2,7 +2,6 @@
 
 use std::{collections::BTreeMap, thread, time::Duration};
 
-use cluster::until;
 use e2e::{Apps, NAMESPACE, modes::Moded, steps::pod};
 use serde_json::{Value, json};
 
@@ -27,13 +26,7 @@ fn no_actor_is_split_over_three_pods_and_two_instances_when_a_pod_dies() {
             ..Moded::new("ring", SHARED)
         };
         app.up(apps).unwrap();
-        let answers = || {
-            Ok(apps
-                .kube
-                .call(&pod(apps.kube, "ring")?, "count/first", None)
-                .ok())
-        };
-        until("actors answer", SOON, answers).unwrap();
+        load::reached(apps, "ring", "count/first", SOON);
         let outcome = thread::scope(|scope| {
             let visits = scope.spawn(|| visit(apps));
             thread::sleep(Duration::from_secs(10));

@@ -6,7 +6,6 @@ use cluster::until;
 use e2e::{
     Apps, NAMESPACE,
     modes::{Moded, rolled_out},
-    steps::pod,
 };
 use serde_json::Value;
 
@@ -62,13 +61,7 @@ fn names(apps: &Apps<'_>) -> Vec<String> {
 
 /// The bound app calls back, and back's sidecar calls it, until `meanwhile` is over.
 fn while_called(apps: &Apps<'_>, meanwhile: impl FnOnce() + Send) {
-    let reached = || {
-        Ok(apps
-            .kube
-            .call(&pod(apps.kube, "front")?, "call/steady/hello", None)
-            .ok())
-    };
-    until("a sidecar finds the shared daprd", SOON, reached).unwrap();
+    load::reached(apps, "front", "call/steady/hello", SOON);
     thread::scope(|scope| {
         let busy = scope.spawn(meanwhile);
         while !busy.is_finished() {

@@ -6,7 +6,6 @@ use cluster::until;
 use e2e::{
     Apps, CONTROL_PLANE, NAMESPACE,
     modes::{Moded, rolled_out},
-    steps::pod,
 };
 use serde_json::Value;
 
@@ -28,13 +27,7 @@ fn calls_outlive_the_rotation_of_the_token() {
     stage(|_, apps| {
         Moded::new("keys", SHARED).up(apps).unwrap();
         let (old, _) = tokens(apps);
-        let reached = || {
-            Ok(apps
-                .kube
-                .call(&pod(apps.kube, "keys")?, "call/back/hello", None)
-                .ok())
-        };
-        until("the instance answers", SPREAD, reached).unwrap();
+        load::reached(apps, "keys", "call/back/hello", SPREAD);
         thread::scope(|scope| {
             let busy = scope.spawn(|| {
                 // The token is as old as can be: another one is added.
@@ -59,7 +52,7 @@ fn calls_outlive_the_rotation_of_the_token() {
         ];
         apps.kube.run(&words).unwrap();
         rolled_out(apps, "deployment/keys").unwrap();
-        until("the instance has the other token", SPREAD, reached).unwrap();
+        load::reached(apps, "keys", "call/back/hello", SPREAD);
         steady(apps, "with the new token");
         Moded::new("keys", SHARED).down(apps).unwrap();
     });
