@@ -10,6 +10,7 @@
 
 mod anchors;
 mod connection;
+mod dial;
 mod listener;
 mod provider;
 mod resolver;
@@ -21,6 +22,7 @@ mod verifier;
 
 pub use anchors::TrustAnchors;
 pub use connection::{Connection, Peer};
+pub use dial::{Socket, channel, dial};
 pub use listener::Listener;
 pub use provider::{Provider, ProviderError, Request};
 pub use svid::{Identity, KeyKind, Svid, SvidError};

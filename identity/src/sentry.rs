@@ -2,15 +2,12 @@
 
 use std::{sync::Arc, time::Duration};
 
-use hyper_util::rt::TokioIo;
 use proto::sentry::v1::{SignCertificateRequest, ca_client::CaClient};
-use rustls::{ClientConfig, pki_types::ServerName};
+use rustls::ClientConfig;
 use secrecy::ExposeSecret;
-use tokio::net::TcpStream;
-use tokio_rustls::TlsConnector;
-use tonic::transport::{Channel, Endpoint};
+use tonic::transport::Channel;
 
-use crate::{Request, Svid, SvidError, token};
+use crate::{Request, Svid, SvidError, channel, token};
 
 /// Connect, and sign, may take this long each.
 const ATTEMPT: Duration = Duration::from_secs(3);
@@ -76,25 +73,9 @@ fn message(request: &Request, csr: String) -> Result<SignCertificateRequest, Fet
 }
 
 async fn connect(address: &str, tls: Arc<ClientConfig>) -> Result<Channel, FetchError> {
-    let failed = |source| FetchError::Connect {
+    let connected = channel(address, Some(tls), ATTEMPT).await;
+    connected.map_err(|source| FetchError::Connect {
         address: address.to_owned(),
         source,
-    };
-    let endpoint = Endpoint::from_shared(format!("http://{address}")).map_err(failed)?;
-    let connector = TlsConnector::from(tls);
-    let target = address.to_owned();
-    let dial = tower::service_fn(move |_| {
-        let (connector, target) = (connector.clone(), target.clone());
-        async move {
-            let stream = TcpStream::connect(&target).await?;
-            // The server is known by its SPIFFE ID; a name is needed but never checked.
-            let name = ServerName::try_from("sentry").map_err(std::io::Error::other)?;
-            Ok::<_, std::io::Error>(TokioIo::new(connector.connect(name, stream).await?))
-        }
-    });
-    endpoint
-        .connect_timeout(ATTEMPT)
-        .connect_with_connector(dial)
-        .await
-        .map_err(failed)
+    })
 }

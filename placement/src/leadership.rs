@@ -85,15 +85,16 @@ const PAUSE: Duration = Duration::from_millis(500);
 // === impl Leadership ===
 
 impl Leadership {
-    /// The part of a replica with these peers, which are spoken to by `tls` if it is given.
+    /// The part of a replica with these peers, which are spoken to by `tls` if it is given, and
+    /// answer sidecars on port `api`, as this one does.
     ///
     /// # Errors
     /// If the election cannot be prepared.
-    pub(crate) fn new(peers: Peers, tls: Option<Tls>) -> Result<Self, LeadershipError> {
+    pub(crate) fn new(peers: Peers, api: u16, tls: Option<Tls>) -> Result<Self, LeadershipError> {
         Ok(if peers.count() == 1 {
             Self::Alone(Alone::new(&peers))
         } else {
-            Self::Elected(Box::new(Replicas::new(peers, tls)?))
+            Self::Elected(Box::new(Replicas::new(peers, api, tls)?))
         })
     }
 

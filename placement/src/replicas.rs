@@ -5,6 +5,8 @@
 //!            other replicas ◄── [dial] ◄────┘ │
 //!                                             ▼ who leads, and since when a majority agrees
 //!                                    [office]: role, mandate, roster
+//!
+//!            Dapr's own replicas ◄── [stranger], in [hashicorp]'s language ◄── [strangers]
 //! ```
 //!
 //! Nothing is kept on disk, as in Dapr. Two rules make up for it:
@@ -13,21 +15,28 @@
 //!   follower votes for nobody for [`LEASE`], which is longer, after it heard a leader. So there is
 //!   never a second leader that serves.
 //! - A replica that starts does not vote for [`LEASE`] either: it cannot know what it promised
-//!   before.
+//!   before. Among [`strangers`] there is a case in which that cannot matter.
 
 mod dial;
+mod hashicorp;
 mod log;
 mod message;
 mod office;
 mod port;
 mod remembered;
+mod stranger;
+mod strangers;
 
 use std::{collections::BTreeSet, convert::Infallible, sync::Arc, time::Duration};
 
 use identity::Listener;
 use openraft::{Config, ConfigError, EmptyNode, Raft, SnapshotPolicy, error::Fatal};
 use placement_core::Peers;
-use tokio::task::JoinSet;
+use tokio::{
+    sync::watch,
+    task::JoinSet,
+    time::{Instant, sleep, timeout_at},
+};
 use tokio_util::sync::CancellationToken;
 
 use self::{
@@ -37,6 +46,7 @@ use self::{
     office::Office,
     port::{Heard, Port},
     remembered::Remembered,
+    strangers::{Company, Strangers},
 };
 use crate::{
     leadership::{LeadershipError, Standing, resolve},
@@ -71,6 +81,8 @@ const PAUSE: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(crate) struct Replicas {
     peers: Arc<Peers>,
+    /// The port for sidecars, of this replica and hence of all.
+    api: u16,
     tls: Option<Tls>,
     config: Arc<Config>,
 }
@@ -90,9 +102,10 @@ pub enum ReplicasError {
 // === impl Replicas ===
 
 impl Replicas {
-    pub(crate) fn new(peers: Peers, tls: Option<Tls>) -> Result<Self, ReplicasError> {
+    pub(crate) fn new(peers: Peers, api: u16, tls: Option<Tls>) -> Result<Self, ReplicasError> {
         Ok(Self {
             peers: Arc::new(peers),
+            api,
             tls,
             config: Arc::new(config()?),
         })
@@ -111,11 +124,15 @@ impl Replicas {
         let remembered = Remembered::default();
         let raft = self.start(remembered.clone()).await?;
         let heard = Heard::default();
+        let strangers = self.strangers();
+        let youth = Youth::begin(strangers.seen());
         let mut tasks = JoinSet::new();
         let own = self.tls.as_ref().map(|tls| tls.own.clone());
-        tasks.spawn(Port::new(raft.clone(), own, heard.clone()).serve(listener));
-        tasks.spawn(found(raft.clone(), self.members()));
-        let mut office = Office::new(raft.clone(), standing, remembered, heard);
+        tasks.spawn(Port::new(raft.clone(), own, heard.clone(), youth.clone()).serve(listener));
+        tasks.spawn(found(raft.clone(), self.members(), youth));
+        let seen = strangers.seen();
+        tasks.spawn(strangers.watch(standing.mandate.clone(), heard.clone()));
+        let mut office = Office::new(raft.clone(), standing, remembered, heard, seen);
         let result = stopping.run_until_cancelled(office.hold()).await;
         office.hand_over().await;
         // Peers see a closed port at once, rather than a silent one.
@@ -138,6 +155,11 @@ impl Replicas {
         let (own, config) = (self.peers.own().to_owned(), Arc::clone(&self.config));
         let dialer = Dialer::new(Arc::clone(&self.peers), client);
         Ok(Raft::new(own, config, dialer, Log::default(), remembered).await?)
+    }
+
+    fn strangers(&self) -> Strangers {
+        let tls = self.tls.as_ref().map(|tls| &tls.client);
+        Strangers::new(&self.peers, self.api, tls)
     }
 
     fn members(&self) -> BTreeSet<String> {
@@ -184,14 +206,41 @@ fn milliseconds(duration: Duration) -> u64 {
 
 /// Makes the cluster known to a replica that no leader has spoken to by the time it may vote.
 /// Every replica does so with the same members, which is as good as one doing it.
-async fn found(raft: Election, members: BTreeSet<String>) -> Infallible {
-    // Those that started a little later vote by then, too.
-    tokio::time::sleep(LEASE + HEARTBEAT).await;
+async fn found(raft: Election, members: BTreeSet<String>, mut youth: Youth) -> Infallible {
+    youth.ended().await;
     while !raft.is_initialized().await.unwrap_or(false) {
         if let Err(error) = raft.initialize(members.clone()).await {
             tracing::debug!(%error, "the election does not begin yet");
-            tokio::time::sleep(PAUSE).await;
+            sleep(PAUSE).await;
         }
     }
     std::future::pending().await
+}
+
+/// The time in which a replica does not vote, because it does not know what it promised before it
+/// was started.
+#[derive(Clone, Debug)]
+struct Youth {
+    until: Instant,
+    company: watch::Receiver<Company>,
+}
+
+// === impl Youth ===
+
+impl Youth {
+    fn begin(company: watch::Receiver<Company>) -> Self {
+        let until = Instant::now() + LEASE;
+        Self { until, company }
+    }
+
+    fn is_over(&self) -> bool {
+        Instant::now() >= self.until || self.company.borrow().leaves_one_majority()
+    }
+
+    /// Returns when this replica may stand itself: those that started a little later vote by
+    /// then, too.
+    async fn ended(&mut self) {
+        let one_majority = self.company.wait_for(Company::leaves_one_majority);
+        let _ = timeout_at(self.until + HEARTBEAT, one_majority).await;
+    }
 }

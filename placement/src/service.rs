@@ -127,7 +127,7 @@ impl Placement {
         let tls = tls?;
         secure.ready();
 
-        let leadership = Leadership::new(peers, tls.clone())?;
+        let leadership = Leadership::new(peers, options.port, tls.clone())?;
         let sessions = Sessions {
             id: options.id.as_str().into(),
             role: role.subscribe(),

@@ -152,10 +152,10 @@ fn deny(workspace: &Path) -> Result<()> {
     shown(&mut deny, "see deny.toml for what is allowed and why")
 }
 
-/// The programs first, since the process tests run them, some with sidecars.
+/// The programs first, since the process tests run them, some with sidecars, some beside Dapr's.
 fn tests(workspace: &Path) -> Result<()> {
     crate::build::services(workspace, Progress)?;
-    Tools::ensure(workspace, &[Group::Daprd], Progress)?;
+    Tools::ensure(workspace, &[Group::Daprd, Group::Originals], Progress)?;
     nextest(workspace, "default")
 }
 

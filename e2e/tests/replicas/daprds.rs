@@ -8,14 +8,14 @@ use std::{
     time::Duration,
 };
 
-use cluster::{Group, Progress, Tools, free_ports};
+use cluster::{Group, free_ports};
 use parking_lot::Mutex;
 use tempfile::TempDir;
 use tokio::time::{sleep, timeout};
 
 use crate::{
     orders::{Order, Orders},
-    replicas::{Life, Replica, Replicas, program},
+    replicas::{Life, Replica, Replicas, program, tool},
 };
 
 pub(crate) struct Daprds {
@@ -47,7 +47,7 @@ impl Daprds {
         let resources = tempfile::tempdir().unwrap();
         std::fs::write(resources.path().join("store.yaml"), STORE).unwrap();
         let mut all = Self {
-            daprd: daprd(),
+            daprd: tool(Group::Daprd, "daprd"),
             ports: Vec::new(),
             orders: Arc::new(Mutex::new(Orders::of(APPS.len()))),
             children: Vec::new(),
@@ -113,16 +113,6 @@ impl Drop for Daprds {
             let _ = child.wait();
         }
     }
-}
-
-fn daprd() -> PathBuf {
-    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    let tools = Tools::ensure(
-        &workspace.canonicalize().unwrap(),
-        &[Group::Daprd],
-        Progress,
-    );
-    tools.unwrap().path("daprd")
 }
 
 fn application(name: &str, hosts: bool, port: u16, sidecar: u16) -> Child {

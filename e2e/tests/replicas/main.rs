@@ -1,5 +1,6 @@
 //! Three replicas of placement as plain processes that are killed, stopped and frozen at random,
 //! under sidecars, simulated and real: a leader soon each time, and never two that hand out tables.
+//! And replicas that are replaced by those of another maker.
 //!
 //! `PLACEMENT_ROUNDS` says how often something is done to them, `PLACEMENT_SEED` what.
 
@@ -24,7 +25,7 @@ use std::time::{Duration, Instant};
 use blocker::Blocker;
 use daprds::{APPS, Daprds};
 use harm::Random;
-use replicas::Replicas;
+use replicas::{Maker, Replicas};
 use sidecars::Sidecars;
 use visits::Visits;
 
@@ -94,6 +95,26 @@ async fn actors_answer_through_kills_and_pauses() {
         "longest without a leader {longest:.2?}; {calls} calls of actors, slowest {slowest:.2?}, \
          {failed} failed"
     );
+}
+
+/// Dapr's own replicas are replaced by ours one by one, and back, as a StatefulSet does it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn either_kind_takes_the_place_of_the_other() {
+    let replicas = Replicas::start_by(Maker::Dapr);
+    replicas.led_within(START).await;
+    let daprds = Daprds::start(APPS.len(), &replicas);
+    daprds.settled_within(START, None).await;
+    let visits = Visits::start(daprds.ports());
+    visits.answered_within(START, Instant::now()).await;
+    visits.forget();
+    for maker in [Maker::Ours, Maker::Dapr, Maker::Ours] {
+        for replica in (0..3).rev() {
+            replicas.replace(replica, maker).await;
+        }
+        replicas.led_within(FAIL_OVER).await;
+        visits.answered_within(FAIL_OVER, Instant::now()).await;
+        println!("to {maker:?}: {}", visits.check_all());
+    }
 }
 
 /// Real daprd keeps what had changed blocked if its stream ends before the UNLOCK, and does not

@@ -1,7 +1,8 @@
-//! Three replicas, each started again when it ends, as a kubelet would.
+//! Three replicas, each started again when it ends, as a kubelet would; ours, or Dapr's own.
 
 use std::{
-    path::PathBuf,
+    net::Ipv4Addr,
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::{
         Arc,
@@ -10,19 +11,29 @@ use std::{
     time::{Duration, Instant},
 };
 
-use cluster::free_ports;
+use cluster::{Group, Progress, Tools, free_ports};
 use parking_lot::Mutex;
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::{
     io::AsyncWriteExt,
     net::TcpStream,
+    task::spawn_blocking,
     time::{sleep, timeout},
 };
 
 use crate::{FAIL_OVER, http};
 
+/// Whose placement.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Maker {
+    Ours,
+    Dapr,
+}
+
+/// Each has an address of its own, since all answer sidecars on one port, as in a cluster.
 #[derive(Clone, Copy)]
 struct Ports {
+    host: Ipv4Addr,
     api: u16,
     peer: u16,
     health: u16,
@@ -34,8 +45,13 @@ pub(crate) type Life = (usize, usize);
 
 pub(crate) struct Replica {
     ports: Ports,
-    child: Mutex<Child>,
+    running: Mutex<Running>,
     restarts: AtomicUsize,
+}
+
+struct Running {
+    maker: Maker,
+    child: Child,
 }
 
 pub(crate) struct Replicas {
@@ -46,13 +62,20 @@ pub(crate) struct Replicas {
 /// Within what a replica answers, unless it is dead or frozen.
 const PROMPT: Duration = Duration::from_millis(300);
 const RESTART: Duration = Duration::from_millis(300);
+/// What a cluster takes at least to start a pod in the place of another.
+const REPLACED: Duration = Duration::from_millis(1500);
 
 impl Replicas {
     pub(crate) fn start() -> Self {
-        let ports: Vec<_> = (0..3).map(|_| Ports::free()).collect();
+        Self::start_by(Maker::Ours)
+    }
+
+    pub(crate) fn start_by(maker: Maker) -> Self {
+        let [api] = free_ports().unwrap();
+        let ports: Vec<_> = (1..=3).map(|index| Ports::free(index, api)).collect();
         let replicas = (0..3).map(|index| Replica {
             ports: ports[index],
-            child: Mutex::new(spawn(index, &ports)),
+            running: Mutex::new(Running::start(maker, index, &ports)),
             restarts: AtomicUsize::new(0),
         });
         let all = Self {
@@ -69,10 +92,11 @@ impl Replicas {
             while !over.load(Ordering::Acquire) {
                 std::thread::sleep(RESTART);
                 for (index, replica) in replicas.iter().enumerate() {
-                    let mut child = replica.child.lock();
-                    if !over.load(Ordering::Acquire) && child.try_wait().unwrap().is_some() {
+                    let mut running = replica.running.lock();
+                    let ended = running.child.try_wait().unwrap().is_some();
+                    if ended && !over.load(Ordering::Acquire) {
                         replica.restarts.fetch_add(1, Ordering::Relaxed);
-                        *child = spawn(index, &ports);
+                        *running = Running::start(running.maker, index, &ports);
                     }
                 }
             }
@@ -90,8 +114,23 @@ impl Replicas {
     pub(crate) fn peer_addresses(&self) -> Vec<String> {
         self.replicas
             .iter()
-            .map(|replica| format!("127.0.0.1:{}", replica.ports.peer))
+            .map(|replica| replica.ports.peer_address())
             .collect()
+    }
+
+    /// Puts one of another maker in the place of a replica, and waits until that is ready.
+    pub(crate) async fn replace(&self, replica: usize, maker: Maker) {
+        let replicas = self.replicas();
+        let replaced = spawn_blocking(move || replicas[replica].replace(replica, maker, &replicas));
+        replaced.await.unwrap();
+        let port = self.replicas[replica].ports.health;
+        let ready = async {
+            while http::get(port, "/healthz").await.is_err() {
+                sleep(PROMPT).await;
+            }
+        };
+        let ready = timeout(FAIL_OVER * 3, ready).await;
+        ready.unwrap_or_else(|_| panic!("replica {replica} of {maker:?} is not ready"));
     }
 
     /// Where sidecars go, replica by replica.
@@ -124,7 +163,7 @@ impl Replicas {
     }
 
     fn signal(&self, replica: usize, signal: Signal) {
-        let pid = Pid::from_child(&self.replicas[replica].child.lock());
+        let pid = Pid::from_child(&self.replicas[replica].running.lock().child);
         kill_process(pid, signal).unwrap();
     }
 
@@ -168,7 +207,17 @@ impl Replicas {
 impl Replica {
     /// Where sidecars go.
     pub(crate) fn address(&self) -> String {
-        format!("127.0.0.1:{}", self.ports.api)
+        format!("{}:{}", self.ports.host, self.ports.api)
+    }
+
+    fn replace(&self, index: usize, maker: Maker, all: &[Self]) {
+        let ports: Vec<_> = all.iter().map(|replica| replica.ports).collect();
+        let mut running = self.running.lock();
+        kill_process(Pid::from_child(&running.child), Signal::TERM).unwrap();
+        running.child.wait().unwrap();
+        std::thread::sleep(REPLACED);
+        self.restarts.fetch_add(1, Ordering::Relaxed);
+        *running = Running::start(maker, index, &ports);
     }
 
     pub(crate) fn restarts(&self) -> usize {
@@ -180,7 +229,7 @@ impl Drop for Replicas {
     fn drop(&mut self) {
         self.over.store(true, Ordering::Release);
         for replica in self.replicas.iter() {
-            let mut child = replica.child.lock();
+            let child = &mut replica.running.lock().child;
             let _ = child.kill();
             let _ = child.wait();
         }
@@ -188,38 +237,60 @@ impl Drop for Replicas {
 }
 
 impl Ports {
-    fn free() -> Self {
-        let [api, peer, health, metrics] = free_ports().unwrap();
+    fn free(index: u8, api: u16) -> Self {
+        let [peer, health, metrics] = free_ports().unwrap();
         Self {
+            host: Ipv4Addr::new(127, 0, 0, index),
             api,
             peer,
             health,
             metrics,
         }
     }
+
+    fn peer_address(&self) -> String {
+        format!("{}:{}", self.host, self.peer)
+    }
 }
 
-fn spawn(index: usize, ports: &[Ports]) -> Child {
-    let peers: Vec<_> = ports
-        .iter()
-        .enumerate()
-        .map(|(id, ports)| format!("p{id}=127.0.0.1:{}", ports.peer))
-        .collect();
-    let own = ports[index];
-    Command::new(program("placement"))
-        .arg(format!("--id=p{index}"))
-        .arg(format!("--initial-cluster={}", peers.join(",")))
-        .arg(format!("--port={}", own.api))
-        .arg(format!("--healthz-port={}", own.health))
-        .arg(format!("--metrics-port={}", own.metrics))
-        .args([
-            "--listen-address=127.0.0.1",
-            "--healthz-listen-address=127.0.0.1",
-        ])
-        .args(["--metadata-enabled=true", "--log-level=warn"])
-        .stdout(Stdio::null())
-        .spawn()
-        .unwrap()
+impl Running {
+    fn start(maker: Maker, index: usize, ports: &[Ports]) -> Self {
+        let peers = ports.iter().map(Ports::peer_address).enumerate();
+        let peers: Vec<_> = peers
+            .map(|(id, address)| format!("p{id}={address}"))
+            .collect();
+        let own = ports[index];
+        let mut command = Command::new(maker.program());
+        command
+            .arg(format!("--id=p{index}"))
+            .arg(format!("--initial-cluster={}", peers.join(",")))
+            .arg(format!("--port={}", own.api))
+            .arg(format!("--listen-address={}", own.host))
+            .arg(format!("--healthz-port={}", own.health))
+            .arg(format!("--metrics-port={}", own.metrics))
+            .arg("--healthz-listen-address=127.0.0.1")
+            .args(["--metadata-enabled=true", "--log-level=warn"])
+            .stdout(Stdio::null());
+        let child = command.spawn().unwrap();
+        Self { maker, child }
+    }
+}
+
+impl Maker {
+    fn program(self) -> PathBuf {
+        match self {
+            Self::Ours => program("placement"),
+            Self::Dapr => tool(Group::Originals, "original/placement"),
+        }
+    }
+}
+
+/// A program of others, made before the tests or now.
+pub(crate) fn tool(group: Group, name: &str) -> PathBuf {
+    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let workspace = workspace.canonicalize().unwrap();
+    let tools = Tools::ensure(&workspace, &[group], Progress);
+    tools.unwrap().path(name)
 }
 
 /// A program of the workspace, built beside this test.

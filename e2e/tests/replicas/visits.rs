@@ -94,10 +94,7 @@ impl Visits {
     /// Checks the calls since the last look, in which this was done to a replica. All is well
     /// again now.
     pub(crate) fn check(&self, harm: &Harm) -> Outcome {
-        let mut journal = self.journal.lock();
-        assert_eq!(journal.splits, Vec::<String>::new(), "actors lived twice");
-        let (outcome, failures) = journal.take();
-        drop(journal);
+        let (outcome, failures) = self.outcome();
         assert!(
             failures.is_empty() || !harm.spares_the_leader(),
             "calls failed while the leader was there: {failures:?}"
@@ -108,6 +105,19 @@ impl Visits {
             outcome.slowest
         );
         outcome
+    }
+
+    /// Checks that every call since the last look was answered.
+    pub(crate) fn check_all(&self) -> Outcome {
+        let (outcome, failures) = self.outcome();
+        assert_eq!(failures, Vec::<String>::new(), "calls failed");
+        outcome
+    }
+
+    fn outcome(&self) -> (Outcome, Vec<String>) {
+        let mut journal = self.journal.lock();
+        assert_eq!(journal.splits, Vec::<String>::new(), "actors lived twice");
+        journal.take()
     }
 }
 

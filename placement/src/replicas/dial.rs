@@ -3,6 +3,7 @@
 use std::{io, sync::Arc};
 
 use futures::{SinkExt, StreamExt};
+use identity::Socket;
 use openraft::{
     EmptyNode, RaftNetworkFactory, RaftNetworkV2,
     alias::{SnapshotOf, VoteOf},
@@ -14,13 +15,8 @@ use openraft::{
     },
 };
 use placement_core::{Peers, Roster};
-use rustls::{ClientConfig, pki_types::ServerName};
-use tokio::{
-    io::{AsyncRead, AsyncWrite},
-    net::TcpStream,
-    time::timeout,
-};
-use tokio_rustls::TlsConnector;
+use rustls::ClientConfig;
+use tokio::time::timeout;
 
 use super::{
     HEARTBEAT, Types,
@@ -44,10 +40,6 @@ pub(super) struct Link {
     tls: Option<Arc<ClientConfig>>,
     wire: Option<Wire<Box<dyn Socket>>>,
 }
-
-trait Socket: AsyncRead + AsyncWrite + Send + Sync + Unpin {}
-
-impl<S: AsyncRead + AsyncWrite + Send + Sync + Unpin> Socket for S {}
 
 // === impl Dialer ===
 
@@ -123,19 +115,8 @@ impl Link {
         message::read(&answer)
     }
 
-    /// The name is looked up each time, because a pod comes back with another address.
     async fn dial(&self) -> io::Result<Wire<Box<dyn Socket>>> {
-        let stream = TcpStream::connect(&self.address).await?;
-        stream.set_nodelay(true)?;
-        let socket: Box<dyn Socket> = match &self.tls {
-            None => Box::new(stream),
-            Some(tls) => {
-                // The replica is known by its SPIFFE ID; a name is needed but never checked.
-                let name = ServerName::try_from("placement").map_err(io::Error::other)?;
-                let connector = TlsConnector::from(Arc::clone(tls));
-                Box::new(connector.connect(name, stream).await?)
-            }
-        };
+        let socket = identity::dial(&self.address, self.tls.as_ref()).await?;
         Ok(message::wire(socket))
     }
 }

@@ -3,11 +3,14 @@
 use std::time::Duration;
 
 use openraft::{Instant as _, ReadPolicy, ServerState, async_runtime::WatchReceiver, error::Fatal};
-use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tokio::{
+    sync::watch,
+    time::{Instant, sleep, sleep_until, timeout},
+};
 
 use super::{
     Election, HEARTBEAT, LEASE, ReplicasError, SERVE, Types, message::Changes, port::Heard,
-    remembered::Remembered,
+    remembered::Remembered, strangers::Company,
 };
 use crate::{
     leadership::{LeadershipError, Role, Standing},
@@ -20,6 +23,7 @@ pub(super) struct Office {
     standing: Standing,
     remembered: Remembered,
     heard: Heard,
+    strangers: watch::Receiver<Company>,
 }
 
 /// How long a new leader waits for the hosts of the one before it. Sidecars come back at once, or
@@ -46,12 +50,14 @@ impl Office {
         standing: Standing,
         remembered: Remembered,
         heard: Heard,
+        strangers: watch::Receiver<Company>,
     ) -> Self {
         Self {
             raft,
             standing,
             remembered,
             heard,
+            strangers,
         }
     }
 
@@ -75,7 +81,8 @@ impl Office {
             if elected && self.take_office().await {
                 return Ok(());
             }
-            let known = elected || self.heard.within(KNOWN);
+            let strangers_led = self.strangers.borrow_and_update().is_led();
+            let known = elected || strangers_led || self.heard.within(KNOWN);
             self.show(if known {
                 Role::Follower
             } else {
@@ -83,6 +90,7 @@ impl Office {
             });
             tokio::select! {
                 changed = metrics.changed() => changed.map_err(|_| stopped())?,
+                _ = self.strangers.changed() => {}
                 () = sleep(ROUND) => {}
             }
         }

@@ -25,7 +25,7 @@ use tokio::{
 use tonic::transport::server::Connected;
 
 use super::{
-    Election, LEASE, Types,
+    Election, Types, Youth,
     message::{self, Reply, Request},
 };
 
@@ -36,7 +36,7 @@ pub(super) struct Port {
     /// Who they have to be; nobody in particular without TLS.
     own: Option<SpiffeId>,
     heard: Heard,
-    since: Instant,
+    youth: Youth,
 }
 
 /// When a leader was heard last. Clones are the same.
@@ -55,12 +55,12 @@ const MOST_CONNECTIONS: usize = 64;
 // === impl Port ===
 
 impl Port {
-    pub(super) fn new(raft: Election, own: Option<SpiffeId>, heard: Heard) -> Self {
+    pub(super) fn new(raft: Election, own: Option<SpiffeId>, heard: Heard, youth: Youth) -> Self {
         Self {
             raft,
             own,
             heard,
-            since: Instant::now(),
+            youth,
         }
     }
 
@@ -101,7 +101,9 @@ impl Port {
         let raft = &self.raft;
         match request {
             Request::Append(request) => self.append(request).await,
-            Request::Vote(_) | Request::PreVote(_) | Request::Transfer(_) if self.is_young() => {
+            Request::Vote(_) | Request::PreVote(_) | Request::Transfer(_)
+                if !self.youth.is_over() =>
+            {
                 Reply::Failed("this replica has just started, and does not vote yet".into())
             }
             Request::Vote(request) => reply(raft.vote(request).await, Reply::Vote),
@@ -129,11 +131,6 @@ impl Port {
             self.heard.now();
         }
         reply(answer, Reply::Append)
-    }
-
-    /// A replica does not know what it promised before it was started.
-    fn is_young(&self) -> bool {
-        self.since.elapsed() < LEASE
     }
 }
 

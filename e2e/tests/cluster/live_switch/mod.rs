@@ -1,5 +1,6 @@
 //! A running cluster goes from Dapr's own control plane to ours and back, and nobody notices.
 
+mod disks;
 pub(crate) mod releases;
 pub(crate) mod traffic;
 
@@ -11,6 +12,7 @@ use crate::{
     late,
     stage::{settled, stage},
 };
+use disks::Disks;
 use releases::{Maker, Releases};
 use traffic::during;
 
@@ -18,6 +20,7 @@ use traffic::during;
 fn to_ours_and_back_without_a_failed_call(#[values(false, true)] ha: bool) {
     stage(|install, apps| {
         let releases = Releases::prepare(install, ha);
+        let disks = ha.then(|| Disks::make(install));
         releases.begin_with_the_original(apps);
         let mut names = vec!["front".to_owned(), "back".to_owned()];
         for name in &names {
@@ -41,6 +44,7 @@ fn to_ours_and_back_without_a_failed_call(#[values(false, true)] ha: bool) {
         assert_eq!(before.of_now(apps), before);
         late::leave(apps, &names);
         settled(apps);
+        disks.iter().for_each(Disks::remove);
     });
 }
 

@@ -8,7 +8,7 @@ use e2e::{Apps, CONTROL_PLANE, Install, steps::roots};
 use crate::stage::local_cluster;
 
 /// What somebody has set at the original, and keeps.
-const VALUES: [&str; 8] = [
+const VALUES: [&str; 7] = [
     "global.scheduler.enabled=false",
     "global.logAsJson=true",
     "global.labels.team=platform",
@@ -17,8 +17,14 @@ const VALUES: [&str; 8] = [
     "dapr_operator.apiService.annotations.note=kept",
     // The namespace of the applications is restricted.
     "dapr_sidecar_injector.sidecarDropALLCapabilities=true",
-    // The local cluster has no disks; the original's placement asks for some in HA.
-    "dapr_placement.cluster.forceInMemoryLog=true",
+];
+/// Without it the original's placement asks for disks in HA, which nothing is read from.
+const WITHOUT_DISKS: &str = "dapr_placement.cluster.forceInMemoryLog=true";
+const PLACEMENT: [&str; 4] = [
+    "statefulset",
+    "dapr-placement-server",
+    "--namespace",
+    CONTROL_PLANE,
 ];
 
 /// The kinds that the original's chart brings.
@@ -70,7 +76,7 @@ impl<'a> Releases<'a> {
             let words = ["delete", "crd", &name, "--ignore-not-found"];
             self.install.kube.run(&words).unwrap();
         }
-        self.switch(Maker::Original);
+        self.upgrade(Maker::Original, &[]);
         // Pods made before that would have no sidecar, without a word.
         until("the webhook is trusted", Duration::from_mins(2), || {
             let words = [
@@ -86,8 +92,23 @@ impl<'a> Releases<'a> {
         apps.up().unwrap();
     }
 
-    /// Upgrades the release to the chart of that maker, and waits until it is ready.
+    /// Switches as the docs say it, and waits until all is ready.
     pub(crate) fn switch(&self, maker: Maker) {
+        self.leave_disks();
+        self.upgrade(maker, &[WITHOUT_DISKS]);
+    }
+
+    /// Kubernetes refuses to take disks from a StatefulSet, so another takes over its pods.
+    fn leave_disks(&self) {
+        let set = self.install.kube.json(&[&["get"], &PLACEMENT[..]].concat());
+        if set.unwrap()["spec"]["volumeClaimTemplates"].is_array() {
+            let words = [&["delete"], &PLACEMENT[..], &["--cascade=orphan"]].concat();
+            self.install.kube.run(&words).unwrap();
+        }
+    }
+
+    /// Upgrades the release to the chart of that maker, and waits until it is ready.
+    fn upgrade(&self, maker: Maker, values: &[&str]) {
         let (chart, own) = match maker {
             Maker::Original => (self.original.clone(), originals()),
             Maker::Ours => (self.install.workspace.join("charts/dapr"), self.ours()),
@@ -101,7 +122,8 @@ impl<'a> Releases<'a> {
             format!("global.ha.enabled={}", self.ha),
             format!("dapr_sidecar_injector.image.name={daprd}"),
         ];
-        let values = VALUES.into_iter().map(str::to_owned).chain(both);
+        let values = VALUES.iter().chain(values).map(ToString::to_string);
+        let values = values.chain(both);
         for value in values.chain(own) {
             helm.args(["--set", &value]);
         }
