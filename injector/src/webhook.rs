@@ -13,8 +13,11 @@ use axum::{
 use identity::TrustAnchors;
 use injector_core::{
     Callers, Candidate, Cluster, Component, Denial, Facts, Injection, Notice, Review, Skip,
-    Verdict, Warning, shared::Binding, triage,
+    Verdict, Warning,
+    shared::{Binding, take_over},
+    triage,
 };
+use serde_json::{Value, value::RawValue};
 use tokio::sync::watch;
 
 use crate::{
@@ -22,6 +25,8 @@ use crate::{
     namespaces::Namespaces,
 };
 
+/// The kind beside pods that is reviewed: `OpenFunction`'s.
+const FUNCTION: &str = "Function";
 /// The API server takes objects of 3 MiB; a review adds little to that.
 const LARGEST_BODY: usize = 8 * 1024 * 1024;
 
@@ -107,6 +112,9 @@ impl Webhook {
     }
 
     async fn decide(&self, review: Review<'_>) -> Response {
+        if review.request.kind.kind == FUNCTION {
+            return self.take_over(review);
+        }
         let defaults = self.namespaces.defaults(&review.request.namespace);
         let triage = triage(&review.request, &self.callers, &self.cluster, &defaults);
         let app_id = triage.app_id;
@@ -151,6 +159,16 @@ impl Webhook {
             .components(candidate.namespace())
             .await
             .map_err(denied)
+    }
+
+    /// One that can't be read is `OpenFunction`'s to refuse.
+    fn take_over(&self, review: Review<'_>) -> Response {
+        let function = review.request.object.map(RawValue::get).unwrap_or_default();
+        let function: Value = serde_json::from_str(function).unwrap_or_default();
+        match take_over(&function) {
+            Ok(injection) => self.patch(review, String::new(), &injection, drop),
+            Err(error) => self.unwritable(String::new(), &error),
+        }
     }
 
     fn bind(&self, review: Review<'_>, binding: Binding) -> Response {

@@ -253,6 +253,24 @@ async fn leaves_a_bound_pod_as_it_is() {
 }
 
 #[tokio::test]
+async fn a_function_is_bound_in_the_place_of_open_functions_proxy() {
+    let mut review = review(&[]);
+    review["request"]["kind"] = json!({"group": "core.openfunction.io", "kind": "Function"});
+    let serving = json!({"annotations": {}, "outputs": [{"dapr": {"name": "store"}}]});
+    review["request"]["object"] = json!({"kind": "Function", "spec": {"serving": serving}});
+    let answer = answer(unasked(), &review).await;
+    let function = patched(&review, &answer);
+    let annotations = &function["spec"]["serving"]["annotations"];
+    assert_eq!(annotations["openfunction.io/dapr-service-mode"], "none");
+    assert_eq!(annotations["trilby.dev/mode"], "shared-deployment");
+    let told = answer["response"]["warnings"][0].as_str().unwrap();
+    assert!(
+        told.contains("in the place of OpenFunction's proxy"),
+        "{told}"
+    );
+}
+
+#[tokio::test]
 async fn refuses_a_mode_that_nobody_knows() {
     let answer = answer(unasked(), &review_of_mode("Shared")).await;
     assert_eq!(answer["response"]["allowed"], json!(false));

@@ -150,9 +150,9 @@ pub(super) fn annotations(_: &mut SchemaGenerator) -> Schema {
         "maxProperties": 128,
         "x-kubernetes-validations": [
             {
-                "rule": "self.all(key, key.startsWith('dapr.io/'))",
-                "message": "annotations holds settings of daprd, which begin with dapr.io/: move \
-                            other keys to podAnnotations",
+                "rule": "self.all(key, key.startsWith('dapr.io/') || key == 'trilby.dev/api-tls-secret')",
+                "message": "annotations holds settings of daprd, which begin with dapr.io/, and \
+                            trilby.dev/api-tls-secret: move other keys to podAnnotations",
             },
             {
                 "rule": "!('dapr.io/app-id' in self) && !('dapr.io/enabled' in self)",

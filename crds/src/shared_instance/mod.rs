@@ -95,8 +95,8 @@ pub struct SharedInstanceSpec {
     /// Bounds within which the number of instances follows the load.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub autoscaling: Option<Autoscaling>,
-    /// Settings of daprd, by the annotations that sidecars have them from (`dapr.io/...`). They
-    /// win over those of the bound workloads.
+    /// Settings of daprd, by the annotations that sidecars have them from (`dapr.io/...`), and
+    /// `trilby.dev/api-tls-secret`. They win over those of the bound workloads.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "app::annotations")]
     pub annotations: Option<BTreeMap<String, String>>,

@@ -21,8 +21,8 @@ const CONTAINERS: &str = "containers";
 /// Label by which monitors find the pods whose daprd serves metrics.
 pub(crate) const METRICS_ENABLED: &str = "dapr.io/metrics-enabled";
 
-/// A patch, and what to tell the user about it.
-#[derive(Debug)]
+/// A patch, and what to tell the user about it. The default changes nothing.
+#[derive(Debug, Default)]
 pub struct Injection {
     /// Additions only; of what the pod has, nothing but its grace period is changed.
     pub patch: Patch,

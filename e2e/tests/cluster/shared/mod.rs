@@ -4,6 +4,7 @@ mod actors;
 mod binding;
 mod delivery;
 mod exclusive;
+mod functions;
 mod guard;
 mod jobs;
 mod nodes;

@@ -7,7 +7,7 @@ use k8s_openapi::{
 };
 
 use super::{Env, Reader};
-use crate::{Cluster, Quantity, Source};
+use crate::{Cluster, Quantity, Source, shared::API_TLS_SECRET};
 
 #[derive(Clone, Debug)]
 pub(crate) struct Container {
@@ -15,6 +15,8 @@ pub(crate) struct Container {
     pub(crate) env: Env,
     pub(crate) api_token_secret: String,
     pub(crate) app_token_secret: String,
+    /// The Secret by which a shared instance speaks TLS to its apps; empty for plain text.
+    pub(crate) api_tls_secret: String,
     pub(crate) resources: ResourceRequirements,
     pub(crate) liveness: Probe,
     pub(crate) readiness: Probe,
@@ -61,6 +63,7 @@ impl Container {
             env: Env::read(reader),
             api_token_secret: reader.text("dapr.io/api-token-secret", ""),
             app_token_secret: reader.text("dapr.io/app-token-secret", ""),
+            api_tls_secret: reader.text(API_TLS_SECRET, ""),
             resources: resources(reader),
             liveness: liveness(reader),
             readiness: readiness(reader),

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
+use serde_json::Value;
 
 use super::Mode;
 
@@ -17,6 +18,12 @@ pub const SERVICE_MODE: &str = "openfunction.io/dapr-service-mode";
 pub const SERVING: &str = "openfunction.io/serving";
 /// Label of the proxies that `OpenFunction` makes; they have sidecars.
 const PROXY: &str = "openfunction.io/proxy";
+
+/// As if [`SERVICE_MODE`] were absent.
+pub(super) const STANDALONE: &str = "standalone";
+
+/// What Dapr has to do with a function by itself, in its serving.
+const PARTS: [&str; 4] = ["/triggers/dapr", "/triggers/inputs", "/outputs", "/states"];
 
 /// Variables of a function's container that tell the function's name.
 pub const FUNCTION_CONTEXTS: [&str; 2] = ["FUNC_CONTEXT", "FUNC_CONTEXT_V1BETA2"];
@@ -52,6 +59,25 @@ pub fn function_app_id(context: &str, namespace: &str) -> Option<String> {
     Some(format!("{}-{namespace}", context.name)).filter(|_| !context.name.is_empty())
 }
 
+/// Whether the serving of a Function has to do with Dapr: [`ENABLE`] decides, or else what it uses.
+pub fn wants_dapr(serving: &Value) -> bool {
+    match serving
+        .pointer("/annotations")
+        .and_then(|it| it.get(ENABLE))
+    {
+        Some(said) => said != "false",
+        None => PARTS.iter().any(|part| has(serving, part)),
+    }
+}
+
+fn has(serving: &Value, part: &str) -> bool {
+    serving.pointer(part).is_some_and(|part| match part {
+        Value::Array(items) => !items.is_empty(),
+        Value::Object(fields) => !fields.is_empty(),
+        _ => false,
+    })
+}
+
 // === impl Function ===
 
 impl Function {
@@ -62,7 +88,7 @@ impl Function {
         enable.or(service)?;
         let mode = match (enable, service) {
             (Some("false"), _) => None,
-            (_, None | Some("standalone")) => Some(Mode::SharedDeployment),
+            (_, None | Some(STANDALONE)) => Some(Mode::SharedDeployment),
             (_, Some("sidecar")) => Some(Mode::Sidecar),
             (_, Some(_)) => None,
         };

@@ -8,19 +8,25 @@ mod binding;
 mod function;
 mod mode;
 mod names;
+mod takeover;
 mod template;
 
 pub use ask::{Ask, ask};
 pub use binding::Binding;
-pub use function::{ENABLE, FUNCTION_CONTEXTS, SERVICE_MODE, SERVING, function_app_id};
+pub use function::{ENABLE, FUNCTION_CONTEXTS, SERVICE_MODE, SERVING, function_app_id, wants_dapr};
 pub use mode::{MODE, Mode, ModeError};
 pub use names::Names;
+pub use takeover::take_over;
 pub use template::{App, Instance, Template, TemplateError};
 
 /// Label of bound pods: the app-id of their instance.
 pub const BOUND_TO: &str = "trilby.dev/bound-to";
 /// Label of an instance's pods and of all its objects: the app-id.
 pub const INSTANCE: &str = "trilby.dev/instance";
+
+/// Annotation: the Secret, of type `kubernetes.io/tls`, by which an instance speaks TLS at its
+/// [`HTTP_PORT`] and [`GRPC_PORT`]. Sidecars are reached on loopback, where it has no effect.
+pub const API_TLS_SECRET: &str = "trilby.dev/api-tls-secret";
 
 /// Annotation of an instance's pods: changes when daprd has to ask the app anew.
 pub const APP_REVISION: &str = "trilby.dev/app-revision";

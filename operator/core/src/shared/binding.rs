@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use injector_core::shared::{FUNCTION_CONTEXTS, INSTANCE, ask, function_app_id};
+use injector_core::shared::{API_TLS_SECRET, FUNCTION_CONTEXTS, INSTANCE, ask, function_app_id};
 use k8s_openapi::api::core::v1::ObjectReference;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use k8s_openapi::jiff::Timestamp;
@@ -35,7 +35,8 @@ pub struct Binding {
     pub(super) app_id: Box<str>,
     /// The mode as its template says it, if it does.
     pub(super) mode: Option<Box<str>>,
-    /// The settings of daprd: all annotations of Dapr that say more than that it is wanted.
+    /// The settings of daprd: all annotations of Dapr that say more than that it is wanted, and
+    /// ours about its ports.
     pub(super) settings: BTreeMap<String, String>,
     /// The service account of its pods.
     pub(super) account: Box<str>,
@@ -138,7 +139,8 @@ fn texts(map: &Value) -> BTreeMap<String, String> {
 }
 
 fn settings(annotations: &BTreeMap<String, String>) -> BTreeMap<String, String> {
-    let is_setting = |key: &str| key.starts_with(PREFIX) && key != ENABLED && key != APP_ID;
+    let is_daprs = |key: &str| key.starts_with(PREFIX) && key != ENABLED && key != APP_ID;
+    let is_setting = |key: &str| is_daprs(key) || key == API_TLS_SECRET;
     let settings = annotations.iter().filter(|(key, _)| is_setting(key));
     settings
         .map(|(key, value)| (key.clone(), value.clone()))

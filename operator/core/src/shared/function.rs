@@ -2,16 +2,13 @@
 //!
 //! A Function makes another workload with each revision, so an instance follows the Function. What
 //! it asks for is what its pods will: `OpenFunction` writes the annotations of the serving on them,
-//! and says itself whether they get a sidecar. One that shares its daprd in `OpenFunction`'s way has
-//! its proxy; it takes `trilby.dev/mode` to have ours.
+//! and says itself whether they get a sidecar. One that shares its daprd in `OpenFunction`'s way was
+//! there before us, or the injector would have written `trilby.dev/mode`; it has its proxy.
 
-use injector_core::shared::{ENABLE, Mode, SERVICE_MODE, SERVING};
+use injector_core::shared::{Mode, SERVICE_MODE, SERVING, wants_dapr};
 use serde_json::{Map, Value, json};
 
 use crate::assignment::{APP_ID, ENABLED};
-
-/// What Dapr has to do with a function by itself.
-const PARTS: [&str; 4] = ["/triggers/dapr", "/triggers/inputs", "/outputs", "/states"];
 
 /// Where a function serves if nobody says.
 const PORT: u64 = 8080;
@@ -37,16 +34,12 @@ pub(super) fn workload(function: &Value) -> Value {
 
 fn annotations(metadata: &Value, serving: &Value) -> Map<String, Value> {
     let mut annotations = object(&serving["annotations"]);
-    let enabled = match annotations.get(ENABLE) {
-        Some(said) => said != "false",
-        None => PARTS.iter().any(|part| has(serving, part)),
-    };
     let is_sidecar = annotations
         .get(SERVICE_MODE)
         .is_some_and(|mode| mode == Mode::Sidecar.as_str());
     annotations.insert(
         ENABLED.to_owned(),
-        (enabled && is_sidecar).to_string().into(),
+        (wants_dapr(serving) && is_sidecar).to_string().into(),
     );
     let text = |field: &str| metadata[field].as_str().unwrap_or_default();
     let port = serving
@@ -65,21 +58,13 @@ fn annotations(metadata: &Value, serving: &Value) -> Map<String, Value> {
     annotations
 }
 
-fn has(serving: &Value, part: &str) -> bool {
-    serving.pointer(part).is_some_and(|part| match part {
-        Value::Array(items) => !items.is_empty(),
-        Value::Object(fields) => !fields.is_empty(),
-        _ => false,
-    })
-}
-
 fn object(value: &Value) -> Map<String, Value> {
     value.as_object().cloned().unwrap_or_default()
 }
 
 #[cfg(test)]
 mod tests {
-    use injector_core::shared::MODE;
+    use injector_core::shared::{ENABLE, MODE};
     use rstest::rstest;
 
     use super::*;

@@ -89,6 +89,15 @@ fn tells_all_containers_where_the_instance_is() {
 }
 
 #[test]
+fn an_instance_that_speaks_tls_is_told_by_its_scheme() {
+    let (bound, _) = bound(&shared(&[("trilby.dev/api-tls-secret", "cert")]));
+    let env = &bound["spec"]["containers"][0]["env"];
+    let host = "app1-shared.default.svc.cluster.local";
+    assert_eq!(env[0]["value"], format!("https://{host}:3500"));
+    assert_eq!(env[1]["value"], format!("https://{host}:50001"));
+}
+
+#[test]
 fn what_the_pod_says_stays() {
     let mut pod = shared(&[]);
     let own = json!([{"name": "DAPR_HTTP_ENDPOINT", "value": "http://elsewhere"},

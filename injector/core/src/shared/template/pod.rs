@@ -136,17 +136,22 @@ fn volumes(daprd: &Daprd<'_>, cluster: &Cluster, facts: &Facts) -> Vec<Volume> {
     let tokens = secret(
         proxy::TOKENS,
         &daprd.instance.names.token_secret(),
-        ACCEPTED,
+        &[ACCEPTED],
     );
-    let own = &daprd.options.container.api_token_secret;
-    let own = (!own.is_empty()).then(|| secret(proxy::OWN_TOKEN, own, TOKEN));
-    identity.into_iter().chain([tokens]).chain(own).collect()
+    let container = &daprd.options.container;
+    let own = &container.api_token_secret;
+    let own = (!own.is_empty()).then(|| secret(proxy::OWN_TOKEN, own, &[TOKEN]));
+    let tls = &container.api_tls_secret;
+    let keys = [proxy::TLS_CERT, proxy::TLS_KEY];
+    let tls = (!tls.is_empty()).then(|| secret(proxy::CERTIFICATE, tls, &keys));
+    let of_proxy = [tokens].into_iter().chain(own).chain(tls);
+    identity.into_iter().chain(of_proxy).collect()
 }
 
-fn secret(volume: &str, secret: &str, key: &str) -> Volume {
-    let item = KeyToPath {
-        key: key.into(),
-        path: key.into(),
+fn secret(volume: &str, secret: &str, keys: &[&str]) -> Volume {
+    let item = |key: &&str| KeyToPath {
+        key: (*key).into(),
+        path: (*key).into(),
         mode: None,
     };
     Volume {
@@ -154,7 +159,7 @@ fn secret(volume: &str, secret: &str, key: &str) -> Volume {
         secret: Some(SecretVolumeSource {
             secret_name: Some(secret.into()),
             default_mode: Some(READABLE),
-            items: Some(vec![item]),
+            items: Some(keys.iter().map(item).collect()),
             optional: None,
         }),
         ..Volume::default()

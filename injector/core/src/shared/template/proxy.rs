@@ -25,6 +25,12 @@ pub(super) const TOKENS_PATH: &str = "/var/run/secrets/trilby.dev/token";
 /// The same for the token that the app's owner chose, `dapr.io/api-token-secret`.
 pub(super) const OWN_TOKEN: &str = "trilby-own-token";
 pub(super) const OWN_TOKEN_PATH: &str = "/var/run/secrets/trilby.dev/own-token";
+/// The same for the certificate that it shows to apps.
+pub(super) const CERTIFICATE: &str = "trilby-api-tls";
+const CERTIFICATE_PATH: &str = "/var/run/secrets/trilby.dev/api-tls";
+/// Keys of a Secret of type `kubernetes.io/tls`.
+pub(super) const TLS_CERT: &str = "tls.crt";
+pub(super) const TLS_KEY: &str = "tls.key";
 const PROXY: &str = "proxy";
 const PROGRAM: &str = "/proxy";
 /// The proxy starts in well under a second; a node under load may take much longer.
@@ -82,13 +88,16 @@ fn ports() -> Vec<ContainerPort> {
 
 fn mounts(options: &Options) -> Vec<VolumeMount> {
     let accepted = mount(TOKENS, TOKENS_PATH);
-    let own = &options.container.api_token_secret;
-    let own = (!own.is_empty()).then(|| mount(OWN_TOKEN, OWN_TOKEN_PATH));
+    let container = &options.container;
+    let own = (!container.api_token_secret.is_empty()).then(|| mount(OWN_TOKEN, OWN_TOKEN_PATH));
+    let certificate =
+        (!container.api_tls_secret.is_empty()).then(|| mount(CERTIFICATE, CERTIFICATE_PATH));
     let read_only = |mount| VolumeMount {
         read_only: Some(true),
         ..mount
     };
-    [accepted].into_iter().chain(own).map(read_only).collect()
+    let mounts = [accepted].into_iter().chain(own).chain(certificate);
+    mounts.map(read_only).collect()
 }
 
 fn args(daprd: &Daprd<'_>) -> Vec<String> {
@@ -100,6 +109,10 @@ fn args(daprd: &Daprd<'_>) -> Vec<String> {
     add("--api-token-file", format!("{TOKENS_PATH}/{ACCEPTED}"));
     if !options.container.api_token_secret.is_empty() {
         add("--api-token-file", format!("{OWN_TOKEN_PATH}/{TOKEN}"));
+    }
+    if !options.container.api_tls_secret.is_empty() {
+        add("--tls-cert-file", format!("{CERTIFICATE_PATH}/{TLS_CERT}"));
+        add("--tls-key-file", format!("{CERTIFICATE_PATH}/{TLS_KEY}"));
     }
     if options.listen.grpc_port != i32::from(GRPC_PORT) {
         add("--daprd-grpc-port", options.listen.grpc_port.to_string());

@@ -2,6 +2,7 @@ use rstest::rstest;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::shared::API_TLS_SECRET;
 use crate::testing::{cluster, facts};
 
 fn map(annotations: &[(&str, &str)]) -> BTreeMap<String, String> {
@@ -229,6 +230,24 @@ fn tokens_of_the_apps_owner_work_too() {
         {"name": "trilby-own-token", "secret": {"secretName": "mine", "defaultMode": 292,
             "items": [{"key": "token", "path": "token"}]}}]);
     assert_eq!(pods["spec"]["volumes"], volumes);
+}
+
+#[test]
+fn speaks_tls_to_apps_by_a_secret_that_is_named() {
+    let mut wanted = instance(App::None, &[]);
+    let annotation = (API_TLS_SECRET.to_owned(), "cert".to_owned());
+    wanted.annotations.extend([annotation]);
+    let (pods, warnings) = made(&wanted, &cluster());
+    let files = "--tls-cert-file /var/run/secrets/trilby.dev/api-tls/tls.crt \
+                 --tls-key-file /var/run/secrets/trilby.dev/api-tls/tls.key ";
+    assert!(args(proxy(&pods)).contains(files), "{}", args(proxy(&pods)));
+    let volume = json!({"name": "trilby-api-tls", "secret": {"secretName": "cert", "defaultMode": 292,
+        "items": [{"key": "tls.crt", "path": "tls.crt"}, {"key": "tls.key", "path": "tls.key"}]}});
+    assert_eq!(pods["spec"]["volumes"][2], volume);
+    let mount = json!({"name": "trilby-api-tls", "readOnly": true,
+        "mountPath": "/var/run/secrets/trilby.dev/api-tls"});
+    assert_eq!(proxy(&pods)["volumeMounts"][1], mount);
+    assert_eq!(warnings, [""; 0]);
 }
 
 #[test]
