@@ -290,7 +290,7 @@ const SCHEDULER: &str = "SCHEDULER_ENABLED";
 fn otherwise(name: &str) -> Option<&'static str> {
     match name {
         "NAMESPACE" => Some("dapr-system"),
-        "SIDECAR_IMAGE" => Some(concat!("ghcr.io/dapr/daprd:", env!("CARGO_PKG_VERSION"))),
+        "SIDECAR_IMAGE" => Some("ghcr.io/dapr/daprd:1.18.2"),
         "SIDECAR_IMAGE_PULL_POLICY" => Some("IfNotPresent"),
         _ => None,
     }

@@ -19,7 +19,7 @@ use serde::Deserialize;
 use tokio::sync::watch::Receiver;
 use tokio_util::sync::CancellationToken;
 
-use crate::{leadership::Role, namespaces::Namespaces, options::Options};
+use crate::{namespaces::Namespaces, options::Options, standing::Role};
 
 /// The injector's label on pods that have a sidecar.
 const HAS_SIDECAR: &str = "dapr.io/app-id";

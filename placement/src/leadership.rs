@@ -2,38 +2,16 @@
 
 mod alone;
 
-use std::{io, net::SocketAddr, time::Duration};
-
 use placement_core::{Peers, PeersError};
-use tokio::{net::lookup_host, sync::watch};
 use tokio_util::sync::CancellationToken;
 
 use self::alone::Alone;
 use crate::{
-    mandate::Mandate,
-    namespaces::Namespaces,
+    own_address::OwnAddressError,
     replicas::{Replicas, ReplicasError},
     security::Tls,
+    standing::Standing,
 };
-
-/// Whether this replica may hand out tables.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Role {
-    /// No replica is known to lead.
-    Candidate,
-    /// Another replica leads.
-    Follower,
-    /// This replica leads.
-    Leader,
-}
-
-/// What the election decides about, in the rest of the process.
-#[derive(Debug)]
-pub(crate) struct Standing {
-    pub(crate) role: watch::Sender<Role>,
-    pub(crate) mandate: Mandate,
-    pub(crate) namespaces: Namespaces,
-}
 
 /// This replica's part in the election.
 #[derive(Debug)]
@@ -51,36 +29,13 @@ pub enum LeadershipError {
     /// The list of peers is no good.
     #[error(transparent)]
     Peers(#[from] PeersError),
-    /// The own address cannot be resolved.
-    #[error("resolving this replica's own address {address}")]
-    Resolve {
-        /// As in `--initial-cluster`.
-        address: String,
-        /// The last failure.
-        #[source]
-        source: io::Error,
-    },
-    /// The own address cannot be listened on.
-    #[error("listening for peers on {address}")]
-    Listen {
-        /// The resolved address.
-        address: SocketAddr,
-        /// The failure.
-        #[source]
-        source: io::Error,
-    },
+    /// The own address is of no use.
+    #[error(transparent)]
+    OwnAddress(#[from] OwnAddressError),
     /// The election cannot be taken part in.
     #[error(transparent)]
     Replicas(#[from] ReplicasError),
-    /// Another replica leads now, or a majority of them is out of reach. Whatever this one knows is
-    /// out of date, so it starts anew.
-    #[error("lost leadership")]
-    Lost,
 }
-
-/// Pod DNS may lag behind the pod: two minutes of tries.
-const RESOLVE_TRIES: u32 = 240;
-const PAUSE: Duration = Duration::from_millis(500);
 
 // === impl Leadership ===
 
@@ -108,29 +63,8 @@ impl Leadership {
         stopping: CancellationToken,
     ) -> Result<(), LeadershipError> {
         match self {
-            Self::Alone(alone) => alone.run(standing, stopping).await,
-            Self::Elected(replicas) => replicas.run(standing, stopping).await,
+            Self::Alone(alone) => Ok(alone.run(standing, stopping).await?),
+            Self::Elected(replicas) => Ok(replicas.run(standing, stopping).await?),
         }
-    }
-}
-
-/// The address of this replica itself, which may take a while to be known.
-pub(crate) async fn resolve(address: &str) -> Result<SocketAddr, LeadershipError> {
-    let mut tries = 0;
-    loop {
-        tries += 1;
-        let source = match lookup_host(address).await.map(|mut found| found.next()) {
-            Ok(Some(found)) => return Ok(found),
-            Ok(None) => io::Error::other("the name has no address"),
-            Err(error) => error,
-        };
-        if tries == RESOLVE_TRIES || source.kind() == io::ErrorKind::InvalidInput {
-            return Err(LeadershipError::Resolve {
-                address: address.into(),
-                source,
-            });
-        }
-        tracing::debug!(address, error = %source, "the own address does not resolve yet");
-        tokio::time::sleep(PAUSE).await;
     }
 }

@@ -49,8 +49,9 @@ use self::{
     strangers::{Company, Strangers},
 };
 use crate::{
-    leadership::{LeadershipError, Standing, resolve},
+    own_address::{OwnAddressError, resolve},
     security::Tls,
+    standing::Standing,
 };
 
 openraft::declare_raft_types!(
@@ -94,9 +95,16 @@ pub enum ReplicasError {
     /// The settings of the election contradict each other.
     #[error("preparing the election")]
     Config(#[from] ConfigError),
+    /// The own address is of no use.
+    #[error(transparent)]
+    OwnAddress(#[from] OwnAddressError),
     /// The election broke.
     #[error("taking part in the election: {0}")]
     Broken(String),
+    /// Another replica leads now, or a majority of them is out of reach. Whatever this one knows is
+    /// out of date, so it starts anew.
+    #[error("lost leadership")]
+    Lost,
 }
 
 // === impl Replicas ===
@@ -116,7 +124,7 @@ impl Replicas {
         self,
         standing: Standing,
         stopping: CancellationToken,
-    ) -> Result<(), LeadershipError> {
+    ) -> Result<(), ReplicasError> {
         let Some(listener) = stopping.run_until_cancelled(self.listen()).await else {
             return Ok(());
         };
@@ -143,11 +151,11 @@ impl Replicas {
         result.unwrap_or(Ok(()))
     }
 
-    async fn listen(&self) -> Result<Listener, LeadershipError> {
+    async fn listen(&self) -> Result<Listener, OwnAddressError> {
         let address = resolve(self.peers.own_address()).await?;
         let tls = self.tls.as_ref().map(|tls| tls.server.clone());
         let listener = Listener::bind(&[address], tls).await;
-        listener.map_err(|source| LeadershipError::Listen { address, source })
+        listener.map_err(|source| OwnAddressError::Listen { address, source })
     }
 
     async fn start(&self, remembered: Remembered) -> Result<Election, ReplicasError> {

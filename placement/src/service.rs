@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     departures::Departures,
-    leadership::{Leadership, LeadershipError, Role, Standing},
+    leadership::{Leadership, LeadershipError},
     mandate::Mandate,
     metrics::Gauges,
     namespaces::{Config, Namespaces, Supervisor, stopped_by_signal},
@@ -18,6 +18,7 @@ use crate::{
     security::{self, SecurityError},
     server::{self, ServerError},
     session::Sessions,
+    standing::{Role, Standing},
     state,
     visitor::Stay,
 };

@@ -8,9 +8,9 @@ use tokio::{sync::watch, time::timeout};
 use tonic::{Status, Streaming};
 
 use crate::{
-    leadership::Role,
     line::Line,
     namespaces::{Membership, Namespaces},
+    standing::Role,
     wire,
 };
 

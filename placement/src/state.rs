@@ -13,7 +13,7 @@ use axum::{
 use placement_core::StateTables;
 use tokio::sync::watch;
 
-use crate::{leadership::Role, namespaces::Namespaces};
+use crate::{namespaces::Namespaces, standing::Role};
 
 #[derive(Clone)]
 struct Source {

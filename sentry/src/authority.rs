@@ -1,63 +1,27 @@
 //! The bundle in use, and how it comes to be in use.
 
+pub(crate) mod error;
+
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use jiff::Timestamp;
 use parking_lot::Mutex;
 use sentry_core::{
-    Bundle, BundleError, Parts,
-    issue::WriteError,
-    jwt::{self, JwtError},
-    rotation::{self, Change, KnownRoots, Nearness, RotationError},
+    Bundle, Parts, jwt,
+    rotation::{self, Change, KnownRoots, Nearness},
 };
 
+pub use self::error::AuthorityError;
 use crate::{
     metrics::Metrics,
     owner::{Origin, Owner, Tokens},
-    random::{self, RandomError},
-    store::{Contents, Notice, Public, Store, StoreError, Written},
+    random,
+    store::{Contents, Notice, Public, Store, Written},
 };
 
 /// Several replicas may write into an empty store at once; one wins, the others read again.
 const ATTEMPTS: usize = 5;
-
-/// Why there is no bundle to sign with.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum AuthorityError {
-    /// The store can't be used.
-    #[error("the trust bundle's store failed")]
-    Store(#[from] StoreError),
-    /// What the store holds is no bundle.
-    #[error("the trust bundle is not usable")]
-    Bundle(#[from] BundleError),
-    /// What the store holds makes no tokens.
-    #[error("tokens can't be made")]
-    Jwt(#[from] JwtError),
-    /// A new bundle could not be made.
-    #[error("generate a trust bundle")]
-    Generate(#[from] WriteError),
-    /// A rotation failed.
-    #[error("rotate the trust bundle")]
-    Rotation(#[from] RotationError),
-    /// The Secret is empty, but sidecars were given a root.
-    #[error(
-        "the Secret of the trust bundle is empty, but its ConfigMap tells of a root that sidecars may trust: put the bundle back, or empty the ConfigMap too to start over with a new root"
-    )]
-    Orphaned,
-    /// Nothing is left of the bundle, but sidecars run that were given a root.
-    #[error(
-        "the trust bundle is empty, but the sidecar of pod {0} trusts a root that has not ended, and would trust no new one: put the bundle back (with Helm, repeat the release with its dapr_sentry.tls values), or, to start over with a new root, annotate Secret dapr-trust-bundle with trilby.dev/forget-roots=true"
-    )]
-    Trusted(String),
-    /// No random bytes.
-    #[error("generate a trust bundle")]
-    Random(#[from] RandomError),
-    /// Other replicas kept writing.
-    #[error("the trust bundle's store kept changing while it was written")]
-    Contended,
-}
 
 /// The bundle in use. Signing threads read it without a lock while a reload replaces it.
 #[derive(Debug)]

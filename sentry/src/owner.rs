@@ -10,7 +10,7 @@ use sentry_core::{
     rotation::{self, Kept, Outcome, State, Wishes},
 };
 
-use crate::{authority::AuthorityError, random, store::Store};
+use crate::{authority::error::AuthorityError, random, store::Store};
 
 /// For whom bundles and tokens are made.
 #[derive(Debug, Clone)]

@@ -50,6 +50,8 @@ fn the_version_is_none_of_dapr_s() {
     let chart = std::fs::read_to_string(crate::workspace().join("charts/dapr/Chart.yaml"));
     let chart: Value = config::yaml::from_str(&chart.unwrap()).unwrap();
     assert_eq!((&chart["version"], &chart["appVersion"]), (label, label));
+    // The programs mark what they make by it, definitions above all.
+    assert_eq!(label, env!("CARGO_PKG_VERSION"));
 }
 
 /// Helm leaves alone what no manifest ever had; a bundle of its own would replace the controllers'.

@@ -32,10 +32,12 @@ pub fn action(existing: Option<&Value>, ours: &Value) -> Action {
     }
 }
 
-/// The release that a definition came with; none if it does not say.
+/// The release that a definition came with, `1.18.2-trilby.1` as its four numbers; none if it does
+/// not say.
 fn version(definition: &Value) -> Option<Vec<u64>> {
     let text = definition["metadata"]["annotations"][VERSION_ANNOTATION].as_str()?;
-    text.split('.').map(|part| part.parse().ok()).collect()
+    let numbers = text.replacen("-trilby", "", 1);
+    numbers.split('.').map(|part| part.parse().ok()).collect()
 }
 
 /// Something of a definition that ours has not.
@@ -105,14 +107,17 @@ mod tests {
     }
 
     #[rstest]
-    #[case::same(Some("1.18.2"), Action::Leave)]
-    #[case::newer(Some("1.18.10"), Action::Leave)]
-    #[case::older(Some("1.18.1"), Action::Apply)]
+    #[case::same(Some("1.18.2-trilby.3"), Action::Leave)]
+    #[case::newer(Some("1.18.10-trilby.1"), Action::Leave)]
+    #[case::newer_for_the_same(Some("1.18.2-trilby.10"), Action::Leave)]
+    #[case::older(Some("1.18.1-trilby.9"), Action::Apply)]
+    #[case::older_for_the_same(Some("1.18.2-trilby.2"), Action::Apply)]
+    #[case::without_one_of_ours(Some("1.18.2"), Action::Apply)]
     #[case::much_older(Some("1.9.30"), Action::Apply)]
     #[case::unmarked(None, Action::Apply)]
     #[case::odd(Some("latest"), Action::Apply)]
     fn releases_are_compared(#[case] version: Option<&str>, #[case] expected: Action) {
-        let ours = definition(Some("1.18.2"), &json!({"a": {}}));
+        let ours = definition(Some("1.18.2-trilby.3"), &json!({"a": {}}));
         let there = definition(version, &json!({"a": {}}));
         assert_eq!(action(Some(&there), &ours), expected);
     }

@@ -1,10 +1,18 @@
 //! The election of a replica that is alone.
 
+use std::time::Duration;
+
 use placement_core::Peers;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use super::{LeadershipError, PAUSE, Role, Standing, resolve};
+use crate::{
+    own_address::{OwnAddressError, resolve},
+    standing::{Role, Standing},
+};
+
+/// After a connection could not be accepted.
+const PAUSE: Duration = Duration::from_millis(500);
 
 /// A replica that is alone leads as soon as it has its port.
 ///
@@ -27,12 +35,12 @@ impl Alone {
         self,
         standing: Standing,
         stopping: CancellationToken,
-    ) -> Result<(), LeadershipError> {
+    ) -> Result<(), OwnAddressError> {
         let lead = async {
             let address = resolve(&self.address).await?;
             let listener = TcpListener::bind(address).await;
             let listener =
-                listener.map_err(|source| LeadershipError::Listen { address, source })?;
+                listener.map_err(|source| OwnAddressError::Listen { address, source })?;
             standing.mandate.extend_forever();
             standing.role.send_replace(Role::Leader);
             tracing::info!("leading: this is the only replica");
@@ -57,8 +65,6 @@ async fn turn_away(listener: &TcpListener) -> ! {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use placement_core::Settings;
     use tokio::{io::AsyncReadExt, net::TcpStream, sync::watch};
 

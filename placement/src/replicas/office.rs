@@ -13,8 +13,8 @@ use super::{
     remembered::Remembered, strangers::Company,
 };
 use crate::{
-    leadership::{LeadershipError, Role, Standing},
     namespaces::{Namespaces, lost_leadership},
+    standing::{Role, Standing},
 };
 
 /// This replica's office.
@@ -62,12 +62,12 @@ impl Office {
     }
 
     /// Waits to be elected, and serves until another is.
-    pub(super) async fn hold(&mut self) -> Result<(), LeadershipError> {
+    pub(super) async fn hold(&mut self) -> Result<(), ReplicasError> {
         self.stand().await?;
         let remember = remember(&self.raft, &self.standing.namespaces, &self.remembered);
         let error = tokio::select! {
             error = self.serve() => error,
-            () = remember => LeadershipError::Lost,
+            () = remember => ReplicasError::Lost,
         };
         self.standing.mandate.revoke();
         self.standing.namespaces.stop(&lost_leadership());
@@ -126,18 +126,18 @@ impl Office {
     }
 
     /// Serves as long as a majority goes along.
-    async fn serve(&self) -> LeadershipError {
+    async fn serve(&self) -> ReplicasError {
         let mut metrics = self.raft.metrics();
         loop {
             if metrics.borrow_and_update().state != ServerState::Leader {
-                return LeadershipError::Lost;
+                return ReplicasError::Lost;
             }
             self.extend();
             tokio::select! {
-                () = self.standing.mandate.ended() => return LeadershipError::Lost,
+                () = self.standing.mandate.ended() => return ReplicasError::Lost,
                 changed = metrics.changed() => {
                     if changed.is_err() {
-                        return stopped().into();
+                        return stopped();
                     }
                 }
             }

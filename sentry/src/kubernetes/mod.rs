@@ -2,6 +2,7 @@
 
 mod object;
 mod pods;
+mod sidecar;
 mod warden;
 mod workload;
 
@@ -17,7 +18,8 @@ use sentry_core::validator::{
 };
 
 pub(crate) use pods::trusting;
-pub use pods::{Pods, Reach, Sidecar};
+pub use pods::{Pods, Reach};
+pub use sidecar::Sidecar;
 pub use warden::Warden;
 
 /// The validator that asks the API server whose token it was given. Every call is reviewed, and

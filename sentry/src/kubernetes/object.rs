@@ -7,7 +7,7 @@ use kube::{Resource, core::NamespaceResourceScope};
 use sentry_core::{images::Image, rotation::KnownRoots, validator::kubernetes::Pod};
 use serde::Deserialize;
 
-use super::{pods::Sidecar, warden::CONDITION};
+use super::sidecar::{CONDITION, Sidecar};
 
 /// A container that keeps running beside the others, though it is listed among the first.
 const ALWAYS: &str = "Always";

@@ -15,7 +15,7 @@ use sentry_core::{
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use super::object::PodObject;
+use super::{object::PodObject, sidecar::Sidecar};
 
 /// What the injector labels the pods with that it gave a sidecar. Others that ask for an identity
 /// are few, and read one by one: so a watch needs not bring every pod of the cluster.
@@ -84,25 +84,6 @@ pub struct Pods {
 struct Known {
     pod: Pod,
     sidecar: Option<Sidecar>,
-}
-
-/// A running sidecar that was given roots.
-#[derive(Clone, Debug)]
-pub struct Sidecar {
-    /// Namespace of its pod.
-    pub namespace: String,
-    /// Name of its pod.
-    pub pod: String,
-    /// UID of its pod.
-    pub uid: Option<String>,
-    /// Version of its pod, so that of several replicas one writes to it.
-    pub version: Option<String>,
-    /// What made its pod: kind and name.
-    pub owner: Option<(String, String)>,
-    /// What its pod says about its roots already.
-    pub told: Option<String>,
-    /// The roots it was given.
-    pub roots: Arc<KnownRoots>,
 }
 
 // === impl Pods ===

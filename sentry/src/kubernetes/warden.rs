@@ -21,13 +21,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     Pods,
-    pods::Sidecar,
+    sidecar::{CONDITION, Sidecar},
     workload::{self, Workload},
 };
 use crate::{authority::Authority, metrics::Metrics};
-
-/// The condition of pods whose last known root ends soon.
-pub(super) const CONDITION: &str = "trilby.dev/TrustAnchorsEnd";
 
 /// How often pods are looked over.
 const TICK: Duration = Duration::from_mins(1);

@@ -92,9 +92,10 @@ impl CutOff {
     /// routes.
     fn new() -> Self {
         let rules = format!(
-            "table inet trilby-cut {{ \
-             chain in {{ type filter hook prerouting priority -400; iifname \"{LINK}\" drop; }} \
-             chain out {{ type filter hook postrouting priority 400; oifname \"{LINK}\" drop; }} }}"
+            "table inet trilby-cut {{\n\
+             chain in {{ type filter hook prerouting priority -400; iifname \"{LINK}\" drop; }}\n\
+             chain out {{ type filter hook postrouting priority 400; oifname \"{LINK}\" drop; }}\n\
+             }}\n"
         );
         let mut nft = Command::new("nft")
             .args(["-f", "-"])

@@ -5,8 +5,8 @@ use injector_core::shared::{MODE, Mode};
 
 use super::binding::Binding;
 use super::decision::{App, Decision};
+use super::facts::Conflict;
 use super::instance::{is_managed, reference};
-use super::status::Conflict;
 
 // === impl App ===
 

@@ -7,12 +7,12 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ManagedFieldsEntry, ObjectM
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 
 use super::binding::Binding;
+use super::facts::{Conflict, Facts};
 use super::instance::{idle_after, is_managed};
 use super::plan::Plan;
 use super::pods::Pods;
 use super::registry::Registry;
 use super::seen::AppKey;
-use super::status::{Conflict, Facts};
 use super::{FIELD_MANAGER, MANAGED_BY, MANAGER};
 
 /// What to do about the instance of an app.

@@ -15,6 +15,7 @@ mod binding;
 mod conflict;
 mod decision;
 mod exclusive;
+mod facts;
 #[cfg(test)]
 mod fixtures;
 mod function;

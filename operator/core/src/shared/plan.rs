@@ -8,10 +8,10 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use kube_core::Resource as _;
 
+use super::facts::Facts;
 use super::instance::{duration, reference};
 use super::kind::ObjectKind;
 use super::pods::Pods;
-use super::status::Facts;
 
 /// How long until a token is followed by another, if nobody says.
 const ROTATE_AFTER: SignedDuration = SignedDuration::from_hours(30 * 24);

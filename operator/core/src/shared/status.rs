@@ -1,46 +1,18 @@
 //! What is told of an instance.
 
-use std::collections::BTreeSet;
-
 use crds::shared_instance::{SharedInstance, SharedInstanceStatus, Urls};
 use injector_core::shared::{App, GRPC_PORT, HTTP_PORT};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use k8s_openapi::jiff::Timestamp;
 
 use super::decision::Action;
+use super::facts::Conflict;
 use super::plan::Plan;
-use super::seen::Counts;
 
 /// Most workloads that are named.
 const MOST_WORKLOADS: usize = 100;
 /// Longest message of a condition, in bytes (Kubernetes: `apimachinery/pkg/apis/meta/v1`).
 const LONGEST_MESSAGE: usize = 32_768;
-
-/// What was found out about an instance before anything is done.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Facts {
-    pub(super) conflict: Option<Conflict>,
-    /// The bound workloads, as `Kind/name`.
-    pub(super) workloads: BTreeSet<String>,
-    /// Their service accounts.
-    pub(super) accounts: BTreeSet<Box<str>>,
-    /// How many pods use it.
-    pub(super) pods: usize,
-    pub(super) oldest_pod: Option<Timestamp>,
-    pub(super) idle_since: Option<Timestamp>,
-    /// How many of the app's pods are ready.
-    pub(super) endpoints: usize,
-    /// None while there is no workload for instances.
-    pub(super) counts: Option<Counts>,
-    pub(super) previous: SharedInstanceStatus,
-}
-
-/// What stands in the way of an instance.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Conflict {
-    pub(super) reason: &'static str,
-    pub(super) message: String,
-}
 
 /// What came of it.
 #[derive(Clone, Debug, Default)]
@@ -66,10 +38,6 @@ struct Said {
 // === impl Conflict ===
 
 impl Conflict {
-    pub(super) fn new(reason: &'static str, message: String) -> Self {
-        Self { reason, message }
-    }
-
     /// Tells an instance that it is not the one for its app ID.
     pub(super) fn refusal(&self, instance: &SharedInstance, now: Timestamp) -> Option<Action> {
         let previous = instance.status.clone().unwrap_or_default();
