@@ -143,6 +143,26 @@ const NOT_HERE: [&str; 3] = [
 ];
 
 /// Dapr's own board of the control plane has data from us.
+/// By their names, which pods of the chart and of instances have.
+#[rstest]
+#[case::everywhere(&[], serde_json::json!({"any": true}))]
+#[case::in_one_namespace(
+    &["global.rbac.namespaced=true"],
+    serde_json::json!({"matchNames": ["dapr-system"]})
+)]
+fn pod_monitors_ask_ports_that_there_are(#[case] values: &[&str], #[case] instances: Value) {
+    let on = ["global.prometheus.podMonitor.enabled=true"];
+    let objects = objects(&[&on[..], values].concat());
+    let monitors = of_kind(&objects, "PodMonitor");
+    let ports = monitors
+        .iter()
+        .map(|one| &one["spec"]["podMetricsEndpoints"][0]["port"]);
+    assert_eq!(ports.collect::<Vec<_>>(), ["metrics", "proxy-metrics"]);
+    let ours = code("injector/core/src/shared/template/proxy.rs");
+    assert!(ours.contains("\"proxy-metrics\""));
+    assert_eq!(monitors[1]["spec"]["namespaceSelector"], instances);
+}
+
 #[test]
 fn the_board_of_the_original_shows_what_it_knows() {
     let module = DaprModule::find(&workspace()).unwrap();
