@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// Until a sidecar is connected to all replicas, and a trigger has come.
-const SOON: Duration = Duration::from_mins(1);
+pub(crate) const SOON: Duration = Duration::from_mins(1);
 
 #[test]
 fn jobs_and_reminders_work_with_the_scheduler_of_dapr() {
@@ -63,7 +63,7 @@ fn restart(apps: &Apps<'_>) {
 }
 
 /// Has an application post to its daprd, until that is taken. Reminders are for their own hosts.
-fn post(apps: &Apps<'_>, app: &str, path: &str, body: &str) {
+pub(crate) fn post(apps: &Apps<'_>, app: &str, path: &str, body: &str) {
     let order = json!({"urls": [path], "body": body, "rate": 1, "seconds": 1});
     until(&format!("{path} is taken"), SOON, || {
         let outcome = load::run(apps, app, &order);

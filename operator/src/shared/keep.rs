@@ -80,7 +80,9 @@ impl Turn<'_> {
         }
         let surroundings = self.surroundings(plan, seen).await;
         let warnings = surroundings.exclusive.warnings.iter();
-        outcome.warnings.extend(warnings.cloned());
+        let configured = surroundings.configuration.is_some();
+        let lack = plan.lacks_configuration(configured);
+        outcome.warnings.extend(warnings.cloned().chain(lack));
         let wanted = objects(plan, template.template, &surroundings)?;
         let steps = self.ledger.lock().steps(self.app, plan.uid(), wanted, seen);
         self.find_blocked(plan, &steps, outcome).await?;

@@ -1,6 +1,7 @@
 //! A running cluster goes from Dapr's own control plane to ours and back, and nobody notices.
 
 mod disks;
+mod jobs;
 pub(crate) mod releases;
 pub(crate) mod traffic;
 

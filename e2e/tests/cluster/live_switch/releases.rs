@@ -8,8 +8,7 @@ use e2e::{Apps, CONTROL_PLANE, Install, steps::roots};
 use crate::stage::local_cluster;
 
 /// What somebody has set at the original, and keeps.
-const VALUES: [&str; 7] = [
-    "global.scheduler.enabled=false",
+const VALUES: [&str; 6] = [
     "global.logAsJson=true",
     "global.labels.team=platform",
     "global.mtls.workloadCertTTL=1h",
@@ -17,6 +16,11 @@ const VALUES: [&str; 7] = [
     "dapr_operator.apiService.annotations.note=kept",
     // The namespace of the applications is restricted.
     "dapr_sidecar_injector.sidecarDropALLCapabilities=true",
+];
+const SCHEDULER: [&str; 3] = [
+    "global.scheduler.enabled=true",
+    "dapr_scheduler.image.name=docker.io/local/original-scheduler:1.18.2",
+    "dapr_scheduler.cluster.storageSize=1Gi",
 ];
 /// Without it the original's placement asks for disks in HA, which nothing is read from.
 const WITHOUT_DISKS: &str = "dapr_placement.cluster.forceInMemoryLog=true";
@@ -49,6 +53,8 @@ pub(crate) struct Releases<'a> {
     install: &'a Install<'a>,
     pub(crate) original: PathBuf,
     ha: bool,
+    /// What both charts are told of the scheduler.
+    scheduler: &'a [&'a str],
 }
 
 // === impl Releases ===
@@ -64,6 +70,15 @@ impl<'a> Releases<'a> {
             install,
             original,
             ha,
+            scheduler: &["global.scheduler.enabled=false"],
+        }
+    }
+
+    /// With the scheduler of Dapr in both charts.
+    pub(crate) fn with_scheduler(self) -> Self {
+        Self {
+            scheduler: &SCHEDULER,
+            ..self
         }
     }
 
@@ -122,7 +137,8 @@ impl<'a> Releases<'a> {
             format!("global.ha.enabled={}", self.ha),
             format!("dapr_sidecar_injector.image.name={daprd}"),
         ];
-        let values = VALUES.iter().chain(values).map(ToString::to_string);
+        let values = VALUES.iter().chain(self.scheduler).chain(values);
+        let values = values.map(ToString::to_string);
         let values = values.chain(both);
         for value in values.chain(own) {
             helm.args(["--set", &value]);

@@ -134,6 +134,17 @@ impl Plan {
         Some(name.as_str()).filter(|name| !name.is_empty())
     }
 
+    /// What to say unless there is a Configuration of the name that is given (`found`): sentry then
+    /// refuses the instances.
+    pub fn lacks_configuration(&self, found: bool) -> Option<String> {
+        let name = self.configuration().filter(|_| !found)?;
+        let namespace = &self.namespace;
+        Some(format!(
+            "dapr.io/config: there is no Configuration \"{name}\" in namespace {namespace}, without \
+             which daprd does not start; create it, or remove the annotation"
+        ))
+    }
+
     /// Identity of the `SharedInstance`.
     pub fn uid(&self) -> &str {
         &self.uid

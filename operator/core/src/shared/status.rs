@@ -1,7 +1,7 @@
 //! What is told of an instance.
 
 use crds::shared_instance::{SharedInstance, SharedInstanceStatus, Urls};
-use injector_core::shared::{App, GRPC_PORT, HTTP_PORT};
+use injector_core::shared::{API_TLS_SECRET, App, GRPC_PORT, HTTP_PORT};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use k8s_openapi::jiff::Timestamp;
 
@@ -130,7 +130,12 @@ impl Plan {
                     injector_core::shared::INSTANCE,
                     self.names.app_id(),
                 );
-                say("False", "InstancesNotReady", remedy)
+                let all = outcome.warnings.iter().cloned().chain([remedy]);
+                say(
+                    "False",
+                    "InstancesNotReady",
+                    all.collect::<Vec<_>>().join("\n"),
+                )
             }
         }
     }
@@ -179,9 +184,13 @@ impl Plan {
             return self.facts.previous.urls.clone();
         }
         let host = self.names.host(&self.namespace, &outcome.domain);
+        let tls = self.settings.get(API_TLS_SECRET);
+        let scheme = tls
+            .filter(|name| !name.is_empty())
+            .map_or("http", |_| "https");
         Some(Urls {
-            http: Some(format!("http://{host}:{HTTP_PORT}")),
-            grpc: Some(format!("http://{host}:{GRPC_PORT}")),
+            http: Some(format!("{scheme}://{host}:{HTTP_PORT}")),
+            grpc: Some(format!("{scheme}://{host}:{GRPC_PORT}")),
         })
     }
 }

@@ -84,6 +84,36 @@ fn readiness_of_the_app_is_another_thing(
 }
 
 #[test]
+fn instances_that_speak_tls_are_told_as_such() {
+    let spec = json!({"annotations": {"trilby.dev/api-tls-secret": "cert"}});
+    let urls = plan(&spec, None, &[])
+        .status(&outcome(), at(5))
+        .urls
+        .unwrap();
+    let host = "https://checkout-shared.shop.svc.cluster.local";
+    assert_eq!(urls.http.unwrap(), format!("{host}:3500"));
+    assert_eq!(urls.grpc.unwrap(), format!("{host}:50001"));
+}
+
+#[test]
+fn a_configuration_that_is_not_there_is_named() {
+    let deployment = json!({"spec": {"replicas": 1}});
+    let spec = json!({"annotations": {"dapr.io/config": "tracing"}});
+    let plan = plan(&spec, Some(&deployment), &[]);
+    assert_eq!(plan.lacks_configuration(true), None);
+    let outcome = Outcome {
+        warnings: plan.lacks_configuration(false).into_iter().collect(),
+        ..outcome()
+    };
+    let (_, _, message) = condition(&plan.status(&outcome, at(5)), "Ready");
+    assert!(
+        message.starts_with("dapr.io/config: there is no Configuration \"tracing\""),
+        "{message}"
+    );
+    assert!(message.contains("shows how far they are"), "{message}");
+}
+
+#[test]
 fn numbers_names_and_places_are_told() {
     let deployment = json!({"spec": {"replicas": 2}, "status": {"readyReplicas": 1}});
     let told = plan(&json!({}), Some(&deployment), &[]).status(&outcome(), at(5));
