@@ -18,6 +18,9 @@ use crate::store::Store;
 /// How long until a kind that the API server does not know is looked for again.
 const MISSING_KIND_WAIT: Duration = Duration::from_secs(10);
 
+/// The longest wait for a kind that the cluster may do without: who installs it waits for us.
+const OPTIONAL_KIND_WAIT: Duration = Duration::from_mins(1);
+
 /// The longest wait for a kind that this process may not read.
 const HIDDEN_KIND_WAIT: Duration = Duration::from_mins(5);
 
@@ -139,10 +142,12 @@ async fn until_shown(api: &Api<Object>, params: &ListParams) {
     let mut wait = MISSING_KIND_WAIT;
     loop {
         tokio::time::sleep(wait).await;
-        if refusal(api, params).await.is_none() {
-            return;
-        }
-        wait = (wait * 2).min(HIDDEN_KIND_WAIT);
+        let longest = match refusal(api, params).await {
+            None => return,
+            Some(error) if is_absence(&error) => OPTIONAL_KIND_WAIT,
+            Some(_) => HIDDEN_KIND_WAIT,
+        };
+        wait = (wait * 2).min(longest);
     }
 }
 
@@ -182,6 +187,7 @@ fn read(kind: Kind, object: Value) -> Option<Resource> {
 mod tests {
     use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
 
+    use rstest::rstest;
     use serde_json::json;
 
     use super::*;
@@ -209,6 +215,35 @@ mod tests {
         installed(&api, "MCPServer", || missing.store(true, Ordering::Relaxed)).await;
         assert_eq!(asked.load(Ordering::Relaxed), 3);
         assert!(missing.into_inner());
+    }
+
+    #[rstest]
+    #[case::not_there(404, OPTIONAL_KIND_WAIT)]
+    #[case::not_shown(403, HIDDEN_KIND_WAIT)]
+    #[tokio::test(start_paused = true)]
+    async fn a_kind_that_comes_late_is_found_within_a_bound(
+        #[case] status: u16,
+        #[case] bound: Duration,
+    ) {
+        let there = Arc::new(AtomicBool::new(false));
+        let is_there = Arc::clone(&there);
+        let script = answers(move |_, _| {
+            if is_there.load(Ordering::Relaxed) {
+                (200, json!({"items": []}))
+            } else {
+                (status, json!(null))
+            }
+        });
+        let resource = api_resource("core.openfunction.io", "v1beta2", "Function", "functions");
+        let api = api(script.client(), &resource, None);
+        let params = ListParams::default();
+        let comes = async {
+            tokio::time::sleep(Duration::from_hours(1)).await;
+            there.store(true, Ordering::Relaxed);
+            tokio::time::Instant::now()
+        };
+        let ((), since) = tokio::join!(until_shown(&api, &params), comes);
+        assert!(since.elapsed() <= bound, "{:?}", since.elapsed());
     }
 
     #[test]

@@ -11,6 +11,7 @@ use crate::stage::{local_cluster, stage};
 
 /// How many pods are made right after an install.
 const PODS: usize = 200;
+const SOON: Duration = Duration::from_secs(30);
 /// How often the whole cluster is stopped and started; `TRILBY_RESTARTS` says otherwise.
 const RESTARTS: usize = 2;
 
@@ -24,7 +25,10 @@ fn pods_made_right_after_an_install_have_their_sidecar() {
             json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}});
         let items = [vec![namespace], (0..PODS).map(waiting_pod).collect()].concat();
         let list = json!({"apiVersion": "v1", "kind": "List", "items": items});
-        apps.kube.apply(&list.to_string()).unwrap();
+        // The network may know of the webhook a second after it is ready: until then pods are
+        // refused, which is no harm to those of controllers.
+        let apply = || Ok(apps.kube.apply(&list.to_string()).ok());
+        until("all pods are taken", SOON, apply).unwrap();
         let (with, without) = sidecars(apps.kube).unwrap();
         assert_eq!((with, &without[..]), (PODS, &[][..]));
         apps.down().unwrap();

@@ -3,6 +3,7 @@
 use std::{
     net::Ipv4Addr,
     path::{Path, PathBuf},
+    pin::pin,
     process::{Child, Command, Stdio},
     sync::{
         Arc,
@@ -62,6 +63,8 @@ pub(crate) struct Replicas {
 /// Within what a replica answers, unless it is dead or frozen.
 const PROMPT: Duration = Duration::from_millis(300);
 const RESTART: Duration = Duration::from_millis(300);
+/// Between two looks for a leader.
+const GLANCE: Duration = Duration::from_millis(20);
 /// What a cluster takes at least to start a pod in the place of another.
 const REPLACED: Duration = Duration::from_millis(1500);
 
@@ -116,6 +119,21 @@ impl Replicas {
             .iter()
             .map(|replica| replica.ports.peer_address())
             .collect()
+    }
+
+    /// The longest time for which none led while something was done.
+    pub(crate) async fn longest_gap(&self, work: impl Future<Output = ()>) -> Duration {
+        let (mut longest, mut led) = (Duration::ZERO, Instant::now());
+        let mut work = pin!(work);
+        loop {
+            if self.leader().await.is_some() {
+                longest = longest.max(led.elapsed());
+                led = Instant::now();
+            }
+            if timeout(GLANCE, &mut work).await.is_ok() {
+                return longest;
+            }
+        }
     }
 
     /// Puts one of another maker in the place of a replica, and waits until that is ready.

@@ -50,7 +50,7 @@ impl Stranger {
     /// Makes it stand for election at once, which it would do by itself within four seconds. It
     /// must not lead. A candidate does not listen to that, so it is made a follower first.
     pub(super) async fn stand(mut self) -> io::Result<()> {
-        let term = self.term + 1;
+        let term = self.term.saturating_add(1);
         let standing = async {
             ask(&mut self.line, Call::Follow { term }).await?;
             ask(&mut self.line, Call::StandNow).await
