@@ -142,7 +142,6 @@ const NOT_HERE: [&str; 3] = [
     "process_start_time_seconds",
 ];
 
-/// Dapr's own board of the control plane has data from us.
 /// By their names, which pods of the chart and of instances have.
 #[rstest]
 #[case::everywhere(&[], serde_json::json!({"any": true}))]
@@ -163,6 +162,7 @@ fn pod_monitors_ask_ports_that_there_are(#[case] values: &[&str], #[case] instan
     assert_eq!(monitors[1]["spec"]["namespaceSelector"], instances);
 }
 
+/// Dapr's own board of the control plane has data from us.
 #[test]
 fn the_board_of_the_original_shows_what_it_knows() {
     let module = DaprModule::find(&workspace()).unwrap();

@@ -24,7 +24,8 @@ pub(crate) const METRICS_ENABLED: &str = "dapr.io/metrics-enabled";
 /// A patch, and what to tell the user about it. The default changes nothing.
 #[derive(Debug, Default)]
 pub struct Injection {
-    /// Additions only; of what the pod has, nothing but its grace period is changed.
+    /// Additions only; of what is there, nothing is changed but a pod's grace period and the mode
+    /// of a Function.
     pub patch: Patch,
     /// Values that could not be used.
     pub warnings: Vec<Warning>,

@@ -72,6 +72,7 @@ impl Turn<'_> {
                 return Ok(());
             }
         };
+        outcome.tls = template.tls;
         outcome.warnings = template.warnings.iter().map(ToString::to_string).collect();
         if secret_due && !self.keep_secret(plan).await? {
             outcome

@@ -85,12 +85,11 @@ impl Decoder for Language {
         let mut rest = bytes.as_ref();
         let answer = read(&mut rest);
         let read = bytes.len() - rest.len();
-        match answer {
+        let (wrong, answer) = match answer {
             Err(error) if is_cut_off(&error) && bytes.len() < LONGEST => return Ok(None),
-            Err(error) => return Err(io::Error::new(io::ErrorKind::InvalidData, error)),
-            Ok(_) => bytes.advance(read),
-        }
-        let (wrong, answer) = answer.map_err(io::Error::other)?;
+            answer => answer.map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?,
+        };
+        bytes.advance(read);
         if wrong.is_empty() {
             Ok(Some(answer))
         } else {

@@ -20,7 +20,7 @@ pub(super) struct Stranger {
 }
 
 /// Where it may be, and how it is spoken to.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) struct Door {
     /// `host:port` of the port for replicas.
     pub(super) peer: String,
@@ -36,10 +36,10 @@ const PATIENCE: Duration = Duration::from_millis(500);
 
 impl Stranger {
     /// The stranger behind a door; nobody if there is one of us, or no answer.
-    pub(super) async fn meet(door: Door) -> Option<Self> {
-        let meeting = timeout(PATIENCE, greet(&door)).await;
+    pub(super) async fn meet(door: &Door) -> Option<Self> {
+        let meeting = timeout(PATIENCE, greet(door)).await;
         let (line, term) = meeting.ok()?.ok()?;
-        let leads = timeout(PATIENCE, leads(&door)).await;
+        let leads = timeout(PATIENCE, leads(door)).await;
         Some(Self {
             leads: leads.ok().flatten(),
             term,

@@ -84,7 +84,7 @@ impl Strangers {
     }
 
     async fn look(&mut self) {
-        let met = join_all(self.doors.iter().cloned().map(Stranger::meet)).await;
+        let met = join_all(self.doors.iter().map(Stranger::meet)).await;
         let strangers: Vec<_> = met.into_iter().flatten().collect();
         let company = Company::of(self.doors.len() + 1, strangers.iter().map(|one| one.leads));
         self.tell(company);
@@ -101,10 +101,13 @@ impl Strangers {
     }
 
     fn tell(&self, company: Company) {
-        let before = self.seen.send_replace(company);
-        if before.strangers != company.strangers {
-            tracing::info!("{company}");
-        }
+        self.seen.send_if_modified(|seen| {
+            let before = std::mem::replace(seen, company);
+            if before.strangers != company.strangers {
+                tracing::info!("{company}");
+            }
+            before != company
+        });
     }
 }
 

@@ -1,4 +1,4 @@
-//! Disks for the replicas of Dapr's placement, as an ordinary cluster makes them when asked.
+//! Disks for the replicas of Dapr's placement, or of its scheduler, as an ordinary cluster makes them when asked.
 
 use std::{
     fmt::Write,
@@ -21,7 +21,7 @@ impl<'a> Disks<'a> {
         for name in NAMES {
             let folder = install.workspace.join(".cache/cluster/disks").join(name);
             create_dir_all(&folder).unwrap();
-            // Placement is not root, and this kind of disk knows no groups.
+            // Neither is root, and this kind of disk knows no groups.
             set_permissions(&folder, Permissions::from_mode(0o777)).unwrap();
             write!(manifest, "{}", disk(name, &folder.display().to_string())).unwrap();
         }

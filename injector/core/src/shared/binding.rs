@@ -139,25 +139,16 @@ impl Binding {
         let host = self.names.host(&self.namespace, &cluster.domain);
         let secret = self.names.token_secret();
         let container = &self.options.container;
-        let scheme = if container.api_tls_secret.is_empty() {
-            "http"
-        } else {
-            "https"
-        };
+        let tls = !container.api_tls_secret.is_empty();
+        let [http, grpc] = self.names.endpoints(&self.namespace, &cluster.domain, tls);
         let own = container.app_token_secret.as_str();
         let app_token = match own {
             "" => from_secret("APP_API_TOKEN", &secret, APP_TOKEN),
             own => from_secret("APP_API_TOKEN", own, TOKEN),
         };
         let mut variables = vec![
-            plain(
-                "DAPR_HTTP_ENDPOINT",
-                format!("{scheme}://{host}:{HTTP_PORT}"),
-            ),
-            plain(
-                "DAPR_GRPC_ENDPOINT",
-                format!("{scheme}://{host}:{GRPC_PORT}"),
-            ),
+            plain("DAPR_HTTP_ENDPOINT", http),
+            plain("DAPR_GRPC_ENDPOINT", grpc),
             plain("DAPR_HTTP_PORT", HTTP_PORT.to_string()),
             plain("DAPR_GRPC_PORT", GRPC_PORT.to_string()),
             plain("DAPR_HOST", host),

@@ -61,10 +61,7 @@ pub fn function_app_id(context: &str, namespace: &str) -> Option<String> {
 
 /// Whether the serving of a Function has to do with Dapr: [`ENABLE`] decides, or else what it uses.
 pub fn wants_dapr(serving: &Value) -> bool {
-    match serving
-        .pointer("/annotations")
-        .and_then(|it| it.get(ENABLE))
-    {
+    match serving["annotations"].get(ENABLE) {
         Some(said) => said != "false",
         None => PARTS.iter().any(|part| has(serving, part)),
     }

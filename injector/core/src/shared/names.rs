@@ -1,5 +1,6 @@
 //! The names of an instance's objects.
 
+use super::{GRPC_PORT, HTTP_PORT};
 use crate::app_id::{self, AppIdError};
 
 /// Longest name of an object here: a DNS label, as Services need it.
@@ -68,6 +69,14 @@ impl Names {
     /// The host by which the app's pods reach the instance; `domain` is the cluster's.
     pub fn host(&self, namespace: &str, domain: &str) -> String {
         format!("{}.{namespace}.svc.{domain}", self.instance())
+    }
+
+    /// The URLs by which the app's pods reach the instance's HTTP and gRPC APIs; `tls` is whether
+    /// it speaks TLS at them.
+    pub fn endpoints(&self, namespace: &str, domain: &str, tls: bool) -> [String; 2] {
+        let host = self.host(namespace, domain);
+        let scheme = if tls { "https" } else { "http" };
+        [HTTP_PORT, GRPC_PORT].map(|port| format!("{scheme}://{host}:{port}"))
     }
 }
 

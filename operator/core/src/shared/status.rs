@@ -1,7 +1,7 @@
 //! What is told of an instance.
 
 use crds::shared_instance::{SharedInstance, SharedInstanceStatus, Urls};
-use injector_core::shared::{API_TLS_SECRET, App, GRPC_PORT, HTTP_PORT};
+use injector_core::shared::App;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use k8s_openapi::jiff::Timestamp;
 
@@ -25,6 +25,8 @@ pub struct Outcome {
     pub warnings: Vec<String>,
     /// Where the cluster's names end, such as `cluster.local`.
     pub domain: String,
+    /// Whether apps reach the instances by TLS.
+    pub tls: bool,
 }
 
 /// A condition without its times.
@@ -183,14 +185,11 @@ impl Plan {
         if outcome.domain.is_empty() {
             return self.facts.previous.urls.clone();
         }
-        let host = self.names.host(&self.namespace, &outcome.domain);
-        let tls = self.settings.get(API_TLS_SECRET);
-        let scheme = tls
-            .filter(|name| !name.is_empty())
-            .map_or("http", |_| "https");
+        let (namespace, domain) = (&self.namespace, &outcome.domain);
+        let [http, grpc] = self.names.endpoints(namespace, domain, outcome.tls);
         Some(Urls {
-            http: Some(format!("{scheme}://{host}:{HTTP_PORT}")),
-            grpc: Some(format!("{scheme}://{host}:{GRPC_PORT}")),
+            http: Some(http),
+            grpc: Some(grpc),
         })
     }
 }

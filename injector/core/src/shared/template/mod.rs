@@ -92,6 +92,8 @@ pub struct Template {
     pub template: PodTemplateSpec,
     /// Settings that could not be used.
     pub warnings: Vec<Warning>,
+    /// Whether apps reach them by TLS.
+    pub tls: bool,
 }
 
 /// Why an instance can't be. The text is shown to the user.
@@ -158,6 +160,7 @@ impl Instance {
         Ok(Template {
             template: self.pods(&daprd, cluster, facts),
             warnings,
+            tls: !options.container.api_tls_secret.is_empty(),
         })
     }
 

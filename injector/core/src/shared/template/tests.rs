@@ -237,6 +237,8 @@ fn speaks_tls_to_apps_by_a_secret_that_is_named() {
     let mut wanted = instance(App::None, &[]);
     let annotation = (API_TLS_SECRET.to_owned(), "cert".to_owned());
     wanted.annotations.extend([annotation]);
+    let made_of = wanted.template(&cluster(), &facts(), &Defaults::default());
+    assert!(made_of.unwrap().tls);
     let (pods, warnings) = made(&wanted, &cluster());
     let files = "--tls-cert-file /var/run/secrets/trilby.dev/api-tls/tls.crt \
                  --tls-key-file /var/run/secrets/trilby.dev/api-tls/tls.key ";

@@ -85,11 +85,12 @@ fn readiness_of_the_app_is_another_thing(
 
 #[test]
 fn instances_that_speak_tls_are_told_as_such() {
-    let spec = json!({"annotations": {"trilby.dev/api-tls-secret": "cert"}});
-    let urls = plan(&spec, None, &[])
-        .status(&outcome(), at(5))
-        .urls
-        .unwrap();
+    let outcome = Outcome {
+        tls: true,
+        ..outcome()
+    };
+    let told = plan(&json!({}), None, &[]).status(&outcome, at(5));
+    let urls = told.urls.unwrap();
     let host = "https://checkout-shared.shop.svc.cluster.local";
     assert_eq!(urls.http.unwrap(), format!("{host}:3500"));
     assert_eq!(urls.grpc.unwrap(), format!("{host}:50001"));
